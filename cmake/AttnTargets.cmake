@@ -1,0 +1,35 @@
+# attn_add_library(Name sources... [DEPENDS targets...] [LINK libs...] [NO_PCH])
+# A static library of one folder of lib/. All of them share one precompiled
+# header, which holds the MLIR headers a typical pass includes.
+function(attn_add_library name)
+  cmake_parse_arguments(ARG "NO_PCH" "" "DEPENDS;LINK" ${ARGN})
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  target_include_directories(${name} PUBLIC
+    ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include)
+  target_compile_options(${name} PRIVATE -fno-exceptions)
+  target_link_libraries(${name} PUBLIC ${ARG_LINK} attn_upstream)
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+  if(NOT ARG_NO_PCH)
+    target_precompile_headers(${name} REUSE_FROM AttnPCH)
+  endif()
+endfunction()
+
+# attn_tablegen(source.td (output generator options...)...) : one list item per
+# output, "Output.inc|-gen-x|-opt". Outputs mirror the include path.
+function(attn_tablegen target source)
+  set(LLVM_TARGET_DEFINITIONS ${PROJECT_SOURCE_DIR}/include/attn/${source})
+  get_filename_component(directory ${source} DIRECTORY)
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include/attn/${directory})
+  set(outputs)
+  foreach(item IN LISTS ARGN)
+    string(REPLACE "|" ";" item "${item}")
+    list(POP_FRONT item name)
+    mlir_tablegen(include/attn/${directory}/${name} ${item}
+      -I ${PROJECT_SOURCE_DIR}/include -I ${MLIR_INCLUDE_DIRS})
+    list(APPEND outputs include/attn/${directory}/${name})
+  endforeach()
+  add_public_tablegen_target(${target})
+  set_property(GLOBAL APPEND PROPERTY ATTN_TABLEGEN_TARGETS ${target})
+endfunction()
