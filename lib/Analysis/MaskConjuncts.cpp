@@ -14,8 +14,8 @@ static constexpr unsigned kMaxConjuncts = 64;
 
 /// Emptiness is asked only of small systems: the solver has no time limit.
 static constexpr unsigned kMaxEmptinessQueries = 16;
-static constexpr unsigned kMaxEmptinessVariables = 12;
-static constexpr unsigned kMaxEmptinessAtoms = 10;
+static constexpr unsigned kMaxEmptinessVariables = 6;
+static constexpr unsigned kMaxEmptinessAtoms = 6;
 
 using Atoms = SmallVector<const Node *, 4>;
 
