@@ -22,13 +22,14 @@ function(attn_tablegen target source)
   set(LLVM_TARGET_DEFINITIONS ${PROJECT_SOURCE_DIR}/include/attn/${source})
   get_filename_component(directory ${source} DIRECTORY)
   file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include/attn/${directory})
-  # mlir_tablegen writes below the current binary directory; headers are
+  # mlir_tablegen writes relative to the current binary directory; headers are
   # included from one tree that mirrors include/.
-  set(CMAKE_CURRENT_BINARY_DIR ${PROJECT_BINARY_DIR})
+  file(RELATIVE_PATH tree ${CMAKE_CURRENT_BINARY_DIR}
+    ${PROJECT_BINARY_DIR}/include/attn/${directory})
   foreach(item IN LISTS ARGN)
     string(REPLACE "|" ";" item "${item}")
     list(POP_FRONT item name)
-    mlir_tablegen(include/attn/${directory}/${name} ${item}
+    mlir_tablegen(${tree}/${name} ${item}
       -I ${PROJECT_SOURCE_DIR}/include -I ${MLIR_INCLUDE_DIRS})
   endforeach()
   add_public_tablegen_target(${target})

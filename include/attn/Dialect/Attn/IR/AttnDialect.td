@@ -20,6 +20,9 @@ def Attn_Dialect : Dialect {
     and not operations.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let extraClassDeclaration = [{
+    void registerAttributes();
+  }];
   let dependentDialects = [
     "affine::AffineDialect", "arith::ArithDialect", "linalg::LinalgDialect",
     "math::MathDialect", "tensor::TensorDialect"

@@ -17,9 +17,10 @@ class Attn_Op<string mnemonic, list<Trait> traits = []>
 // Operations on tensors or buffers that write their destinations.
 class Attn_DestinationOp<string mnemonic, list<Trait> traits = []>
     : Attn_Op<mnemonic, !listconcat([
-        DestinationStyleOpInterface, AttrSizedOperandSegments,
+        DestinationStyleOpInterface,
         DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
-        DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>],
+        DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface,
+          ["reifyResultShapes"]>],
         traits)>;
 
 def Attn_Shaped : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef],
@@ -30,12 +31,8 @@ def Attn_Shaped : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef],
 //===----------------------------------------------------------------------===//
 
 def Attn_AttentionOp : Attn_DestinationOp<"attention", [
-    DeclareOpInterfaceMethods<AttentionOpInterface>,
-    DeclareOpInterfaceMethods<ExpandOpInterface>,
-    DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>,
-    DeclareOpInterfaceMethods<TilingInterface, [
-      "getIterationDomain", "getLoopIteratorTypes", "getResultTilePosition",
-      "getTiledImplementation", "generateResultTileValue"]>]> {
+    AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<AttentionOpInterface>]> {
   let summary = "Softmax attention with a programmable score and mask";
   let description = [{
     Each query attends to the keys its mask keeps, weighted by the softmax of
@@ -112,7 +109,7 @@ def Attn_AttentionOp : Attn_DestinationOp<"attention", [
   let regions = (region AnyRegion:$score, AnyRegion:$mask);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let hasCustomAssemblyFormat = 1;
-  let hasCanonicalizer = 1;
+  let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable();
     /// The default indexing maps for these operands.
@@ -125,14 +122,8 @@ def Attn_AttentionOp : Attn_DestinationOp<"attention", [
 //===----------------------------------------------------------------------===//
 
 def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
-    DeclareOpInterfaceMethods<AttentionOpInterface>,
-    DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>,
-    DeclareOpInterfaceMethods<TilingInterface, [
-      "getIterationDomain", "getLoopIteratorTypes", "getResultTilePosition",
-      "getTiledImplementation", "generateResultTileValue"]>,
-    DeclareOpInterfaceMethods<PartialReductionOpInterface, [
-      "generateInitialTensorForPartialReduction", "tileToPartialReduction",
-      "mergeReductions", "getPartialResultTilePosition"]>]> {
+    AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<AttentionOpInterface>]> {
   let summary = "One step of attention with a running maximum and sum";
   let description = [{
     Adds the keys it is given to a running softmax. Unlike `attn.attention` it
@@ -197,7 +188,7 @@ def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
   let regions = (region AnyRegion:$score, AnyRegion:$mask);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let hasCustomAssemblyFormat = 1;
-  let hasCanonicalizer = 1;
+  let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable();
     /// The default indexing maps for these operands.
@@ -209,11 +200,7 @@ def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
 // attn.merge
 //===----------------------------------------------------------------------===//
 
-def Attn_MergeOp : Attn_Op<"merge", [
-    DestinationStyleOpInterface,
-    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
-    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>,
-    DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>]> {
+def Attn_MergeOp : Attn_DestinationOp<"merge"> {
   let summary = "Joins two partial results of online attention";
   let description = [{
     Adds the state (accumulator, maximum, sum) of one set of keys to that of
@@ -273,10 +260,7 @@ def Attn_MergeOp : Attn_Op<"merge", [
 // attn.pack
 //===----------------------------------------------------------------------===//
 
-def Attn_PackOp : Attn_Op<"pack", [
-    DestinationStyleOpInterface, AttrSizedOperandSegments,
-    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
-    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>]> {
+def Attn_PackOp : Attn_DestinationOp<"pack"> {
   let summary = "Brings a tile into the layout the kernel computes in";
   let description = [{
     Copies a tile, converts it to the destination's element type, multiplies it
@@ -315,7 +299,7 @@ def Attn_PackOp : Attn_Op<"pack", [
   let assemblyFormat = [{
     `ins` `(` $source `:` type($source) `)`
     `outs` `(` $destination `:` type($destination) `)`
-    custom<OptionalScale>($scale, type($scale), $scale_value)
+    `` custom<OptionalScale>($scale, type($scale), $scale_value)
     `maps` `(` $maps `)` attr-dict (`->` type($results)^)?
   }];
   let hasVerifier = 1;
@@ -330,8 +314,7 @@ def Attn_PackOp : Attn_Op<"pack", [
 // attn.normalize
 //===----------------------------------------------------------------------===//
 
-def Attn_NormalizeOp : Attn_DestinationOp<"normalize", [
-    DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>]> {
+def Attn_NormalizeOp : Attn_DestinationOp<"normalize"> {
   let summary = "Turns the state of online attention into the result";
   let description = [{
     Divides the accumulator by the sum and, on demand, gives the natural
