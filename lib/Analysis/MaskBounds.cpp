@@ -1,4 +1,9 @@
 //===- MaskBounds.cpp - Bounds of the key loop as IR ----------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #include "IndexEmitter.h"
 #include "MaskFacts.h"

@@ -1,4 +1,9 @@
 //===- MaskConjuncts.cpp - Masks as unions of key intervals ---------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #include "MaskConjuncts.h"
 #include "mlir/Analysis/Presburger/IntegerRelation.h"

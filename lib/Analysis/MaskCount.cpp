@@ -1,4 +1,9 @@
 //===- MaskCount.cpp - The number of kept pairs ---------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #include "MaskFacts.h"
 #include "llvm/Support/MathExtras.h"
@@ -80,9 +85,11 @@ int64_t PairCounter::countRowByPairs(int64_t row) const {
     total += llvm::any_of(live, [&](auto &entry) {
       auto &[keys, conjunct] = entry;
       return keys.first <= key && key < keys.second &&
-             llvm::all_of(conjunct->atoms, [&](const Node *atom) {
-               return evaluate(atom->sum, row, key) >= 0;
-             });
+             llvm::all_of(
+                 conjunct->atoms,
+                 [&](const Node *atom) {
+                   return evaluate(atom->sum, row, key) >= 0;
+                 });
     });
   return total;
 }

@@ -1,4 +1,9 @@
 //===- MaskPrint.cpp - The analysis as text -------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #include "MaskFacts.h"
 #include "mlir/IR/Region.h"
@@ -136,7 +141,9 @@ static StringRef nameOf(MaskAnalysis::Trend trend) {
 }
 
 void MaskAnalysis::print(raw_ostream &os) const {
-  os << (isTrivial() ? "trivial" : isExact() ? "exact" : "conservative")
+  os << (isTrivial() ? "trivial"
+         : isExact() ? "exact"
+                     : "conservative")
      << ", trend " << nameOf(getTrend()) << "\n";
   FactsPrinter printer(os, facts->region);
   printer.print("kept", facts->kept);

@@ -1,4 +1,9 @@
 //===- Interpreter.cpp - Runs index and integer arithmetic ----------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #include "Interpreter.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"

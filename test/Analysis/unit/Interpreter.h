@@ -1,4 +1,9 @@
-//===- Interpreter.h - Runs index and integer arithmetic ---------*- C++ -*-===//
+//===- Interpreter.h - Runs index and integer arithmetic --------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 //
 // An evaluator of the operations that masks and their bounds are made of,
 // independent of the analysis and of MLIR's folders.

@@ -1,4 +1,9 @@
 //===- RandomMask.cpp - Random mask predicates as IR ----------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #include "RandomMask.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -103,8 +108,8 @@ Value RandomMask::narrow(unsigned depth) {
   Type type = builder.getIntegerType(uniform(0, 3) == 0 ? 8 : 32);
   Value a = make<arith::IndexCastOp>(type, integer(depth - 1));
   Value b = make<arith::IndexCastOp>(type, integer(depth - 1));
-  Value result = uniform(0, 1) ? make<arith::AddIOp>(a, b)
-                               : make<arith::SubIOp>(a, b);
+  Value result =
+      uniform(0, 1) ? make<arith::AddIOp>(a, b) : make<arith::SubIOp>(a, b);
   if (uniform(0, 3) == 0)
     return make<arith::IndexCastUIOp>(builder.getIndexType(), result);
   return make<arith::IndexCastOp>(builder.getIndexType(), result);
@@ -169,8 +174,8 @@ Value RandomMask::integer(unsigned depth) {
 }
 
 Value RandomMask::comparison() {
-  auto predicate = arith::CmpIPredicate(
-      uniform(0, 5) ? uniform(2, 5) : uniform(0, 9));
+  auto predicate =
+      arith::CmpIPredicate(uniform(0, 5) ? uniform(2, 5) : uniform(0, 9));
   unsigned depth = uniform(0, 2);
   return make<arith::CmpIOp>(predicate, integer(depth),
                              integer(uniform(0, depth)));
@@ -194,8 +199,7 @@ Value RandomMask::typicalComparison() {
     return make<arith::CmpIOp>(predicate, i, offset);
   default:
     return make<arith::CmpIOp>(
-        arith::CmpIPredicate(uniform(0, 5)),
-        make<arith::FloorDivSIOp>(j, size),
+        arith::CmpIPredicate(uniform(0, 5)), make<arith::FloorDivSIOp>(j, size),
         make<arith::DivUIOp>(make<arith::AddIOp>(i, size), size));
   }
 }

@@ -1,4 +1,9 @@
-//===- RandomMask.h - Random mask predicates as IR ---------------*- C++ -*-===//
+//===- RandomMask.h - Random mask predicates as IR --------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef ATTN_TEST_ANALYSIS_UNIT_RANDOMMASK_H
 #define ATTN_TEST_ANALYSIS_UNIT_RANDOMMASK_H
