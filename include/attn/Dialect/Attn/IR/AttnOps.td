@@ -32,7 +32,8 @@ def Attn_Shaped : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef],
 
 def Attn_AttentionOp : Attn_DestinationOp<"attention", [
     AttrSizedOperandSegments,
-    DeclareOpInterfaceMethods<AttentionOpInterface>]> {
+    DeclareOpInterfaceMethods<AttentionOpInterface>,
+    DeclareOpInterfaceMethods<ExpandOpInterface>]> {
   let summary = "Softmax attention with a programmable score and mask";
   let description = [{
     Each query attends to the keys its mask keeps, weighted by the softmax of
@@ -109,6 +110,7 @@ def Attn_AttentionOp : Attn_DestinationOp<"attention", [
   let regions = (region AnyRegion:$score, AnyRegion:$mask);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let hasCustomAssemblyFormat = 1;
+  let hasCanonicalizer = 1;
   let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable();
@@ -188,6 +190,7 @@ def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
   let regions = (region AnyRegion:$score, AnyRegion:$mask);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let hasCustomAssemblyFormat = 1;
+  let hasCanonicalizer = 1;
   let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable();
