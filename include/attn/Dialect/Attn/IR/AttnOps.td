@@ -34,7 +34,11 @@ def Attn_AttentionOp : Attn_DestinationOp<"attention", [
     AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<AttentionOpInterface>,
     DeclareOpInterfaceMethods<ExpandOpInterface>,
-    DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>
+    DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>,
+    DeclareOpInterfaceMethods<TilingInterface, [
+      "getIterationDomain", "getLoopIteratorTypes", "getResultTilePosition",
+      "getIterationDomainTileFromResultTile", "getTiledImplementation",
+      "generateResultTileValue"]>
   ]> {
   let summary = "Softmax attention with a programmable score and mask";
   let description = [{
@@ -128,7 +132,14 @@ def Attn_AttentionOp : Attn_DestinationOp<"attention", [
 def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
     AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<AttentionOpInterface>,
-    DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>
+    DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>,
+    DeclareOpInterfaceMethods<TilingInterface, [
+      "getIterationDomain", "getLoopIteratorTypes", "getResultTilePosition",
+      "getIterationDomainTileFromResultTile", "getTiledImplementation",
+      "generateResultTileValue"]>,
+    DeclareOpInterfaceMethods<PartialReductionOpInterface, [
+      "generateInitialTensorForPartialReduction", "tileToPartialReduction",
+      "mergeReductions", "getPartialResultTilePosition"]>
   ]> {
   let summary = "One step of attention with a running maximum and sum";
   let description = [{
