@@ -16,6 +16,9 @@ namespace mlir::attn {
 /// Expands every operation below `root` until only core operations are left.
 LogicalResult expandAll(RewriterBase &rewriter, Operation *root);
 
+/// Replaces `attn` operations below `root` by their unfused definition.
+LogicalResult decomposeAll(RewriterBase &rewriter, Operation *root);
+
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION
 #include "attn/Expand/Passes.h.inc"

@@ -118,6 +118,8 @@ static LogicalResult expandMasks(RewriterBase &rewriter, AttentionOp op,
                              {index, index, index, index}, op.getLoc());
   Value keep;
   auto apply = [&](MaskAttrInterface kind, ValueRange operands) {
+    if (kind.isTrivial())
+      return success();
     Value own =
         kind.materialize(rewriter, op.getLoc(),
                          sizes.getContext(entry->getArguments(), operands));
@@ -128,6 +130,8 @@ static LogicalResult expandMasks(RewriterBase &rewriter, AttentionOp op,
   };
   if (failed(masks.forEach<MaskAttrInterface>(apply)))
     return failure();
+  if (!keep)
+    keep = arith::ConstantIntOp::create(rewriter, op.getLoc(), 1, 1);
   YieldOp yield = closeEntry(rewriter, entry, entry->getArguments(), keep);
   if (yield.getValue() == keep)
     return success();
