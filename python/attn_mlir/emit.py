@@ -19,13 +19,16 @@ class Argument:
     name: str  # "%mask0"
     element: str  # as in _arrays: "f32", "i32", "u8", "i1", ...
     ndim: int
+    ones: tuple[bool, ...] = ()  # dimensions of static size 1
 
     @property
     def type(self) -> str:
         """The MLIR type of the function argument."""
         if self.ndim == 0:
             return scalar_type(self.element)
-        return f"tensor<{'?x' * self.ndim}{mlir_element(self.element)}>"
+        ones = self.ones or (False,) * self.ndim
+        sizes = "".join("1x" if one else "?x" for one in ones)
+        return f"tensor<{sizes}{mlir_element(self.element)}>"
 
 
 @dataclass(frozen=True)
