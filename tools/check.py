@@ -70,9 +70,7 @@ def lint(options: argparse.Namespace) -> Count:
 
 def docs(options: argparse.Namespace) -> Count:
     del options
-    return with_report(
-        [sys.executable, "tools/docs", "--check"], REPORTS / "docs.json"
-    )
+    return with_report([sys.executable, "tools/docs", "--check"], REPORTS / "docs.json")
 
 
 def lit_count(report: Path) -> Count:
