@@ -22,13 +22,15 @@ function(attn_tablegen target source)
   set(LLVM_TARGET_DEFINITIONS ${PROJECT_SOURCE_DIR}/include/attn/${source})
   get_filename_component(directory ${source} DIRECTORY)
   file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include/attn/${directory})
-  set(outputs)
+  # mlir_tablegen writes relative to the current binary directory; headers are
+  # included from one tree that mirrors include/.
+  file(RELATIVE_PATH tree ${CMAKE_CURRENT_BINARY_DIR}
+    ${PROJECT_BINARY_DIR}/include/attn/${directory})
   foreach(item IN LISTS ARGN)
     string(REPLACE "|" ";" item "${item}")
     list(POP_FRONT item name)
-    mlir_tablegen(include/attn/${directory}/${name} ${item}
+    mlir_tablegen(${tree}/${name} ${item}
       -I ${PROJECT_SOURCE_DIR}/include -I ${MLIR_INCLUDE_DIRS})
-    list(APPEND outputs include/attn/${directory}/${name})
   endforeach()
   add_public_tablegen_target(${target})
   set_property(GLOBAL APPEND PROPERTY ATTN_TABLEGEN_TARGETS ${target})

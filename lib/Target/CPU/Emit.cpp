@@ -1,0 +1,130 @@
+#include "attn/Target/CPU/Emit.h"
+#include "Registration.h"
+
+#include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SmallVectorMemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/InstCombine/InstCombine.h"
+#include "llvm/Transforms/Scalar/EarlyCSE.h"
+#include "llvm/Transforms/Scalar/LICM.h"
+#include "llvm/Transforms/Scalar/LoopPassManager.h"
+#include "llvm/Transforms/Scalar/LoopUnrollPass.h"
+#include "llvm/Transforms/Scalar/SROA.h"
+#include "llvm/Transforms/Scalar/SimplifyCFG.h"
+
+using namespace mlir::attn;
+
+std::unique_ptr<llvm::TargetMachine>
+mlir::attn::createTargetMachine(const CPUTarget &target, OptLevel level,
+                                std::string &error) {
+  registerCPUTargets();
+  llvm::Triple triple(target.triple);
+  const llvm::Target *backend =
+      llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!backend)
+    return nullptr;
+  llvm::CodeGenOptLevel codegen = level == OptLevel::Full
+                                      ? llvm::CodeGenOptLevel::Aggressive
+                                      : llvm::CodeGenOptLevel::Default;
+  std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(
+      triple, target.cpu, target.features, llvm::TargetOptions(),
+      llvm::Reloc::PIC_, /*CM=*/std::nullopt, codegen));
+  if (!machine)
+    error = "LLVM cannot generate code for '" + target.triple + "'";
+  return machine;
+}
+
+void mlir::attn::configureModule(llvm::Module &module, const CPUTarget &target,
+                                 llvm::TargetMachine &machine) {
+  module.setTargetTriple(machine.getTargetTriple());
+  module.setDataLayout(machine.createDataLayout());
+  module.setPICLevel(llvm::PICLevel::BigPIC);
+  for (llvm::Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", target.cpu);
+    function.addFnAttr("target-features", target.features);
+    if (target.isX86())
+      function.addFnAttr("prefer-vector-width",
+                         std::to_string(target.vectorBits));
+    // No exception crosses generated code, so no unwind tables are needed.
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+  }
+}
+
+/// The passes that matter after MLIR has done vectorisation and blocking:
+/// address arithmetic, memory to register, invariant code.
+static llvm::FunctionPassManager buildLightPipeline() {
+  llvm::FunctionPassManager fpm;
+  fpm.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
+  fpm.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
+  fpm.addPass(llvm::SimplifyCFGPass());
+  fpm.addPass(llvm::InstCombinePass());
+  llvm::LoopPassManager lpm;
+  lpm.addPass(llvm::LICMPass(llvm::LICMOptions()));
+  fpm.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(lpm),
+                                                    /*UseMemorySSA=*/true));
+  fpm.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
+  return fpm;
+}
+
+void mlir::attn::optimizeModule(llvm::Module &module,
+                                llvm::TargetMachine &machine, OptLevel level) {
+  if (level == OptLevel::None)
+    return;
+  llvm::LoopAnalysisManager lam;
+  llvm::FunctionAnalysisManager fam;
+  llvm::CGSCCAnalysisManager cam;
+  llvm::ModuleAnalysisManager mam;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(mam);
+  builder.registerCGSCCAnalyses(cam);
+  builder.registerFunctionAnalyses(fam);
+  builder.registerLoopAnalyses(lam);
+  builder.crossRegisterProxies(lam, fam, cam, mam);
+  llvm::ModulePassManager mpm;
+  if (level == OptLevel::Light)
+    mpm.addPass(
+        llvm::createModuleToFunctionPassAdaptor(buildLightPipeline()));
+  else
+    mpm = builder.buildPerModuleDefaultPipeline(
+        level == OptLevel::Full ? llvm::OptimizationLevel::O3
+                                : llvm::OptimizationLevel::O1);
+  mpm.run(module, mam);
+}
+
+/// Runs the backend; false when the target has no such output.
+static bool emit(llvm::Module &module, llvm::TargetMachine &machine,
+                 llvm::CodeGenFileType type,
+                 llvm::SmallVectorImpl<char> &output) {
+  llvm::raw_svector_ostream stream(output);
+  llvm::legacy::PassManager passes;
+  if (machine.addPassesToEmitFile(passes, stream, nullptr, type))
+    return false;
+  passes.run(module);
+  return true;
+}
+
+std::unique_ptr<llvm::MemoryBuffer>
+mlir::attn::emitObject(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::SmallVector<char, 0> output;
+  if (!emit(module, machine, llvm::CodeGenFileType::ObjectFile, output))
+    return nullptr;
+  return std::make_unique<llvm::SmallVectorMemoryBuffer>(
+      std::move(output), module.getModuleIdentifier(),
+      /*RequiresNullTerminator=*/false);
+}
+
+std::string mlir::attn::emitAssembly(llvm::Module &module,
+                                     llvm::TargetMachine &machine) {
+  llvm::SmallVector<char, 0> output;
+  if (!emit(module, machine, llvm::CodeGenFileType::AssemblyFile, output))
+    return "";
+  return std::string(output.begin(), output.end());
+}

@@ -1,0 +1,9 @@
+// Registers the LLVM targets this project emits code for, once per process.
+#ifndef ATTN_LIB_TARGET_CPU_REGISTRATION_H
+#define ATTN_LIB_TARGET_CPU_REGISTRATION_H
+
+namespace mlir::attn {
+void registerCPUTargets();
+} // namespace mlir::attn
+
+#endif // ATTN_LIB_TARGET_CPU_REGISTRATION_H
