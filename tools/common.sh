@@ -45,8 +45,8 @@ install_packages() {
   if ((${#missing[@]} == 0)); then return 0; fi
   if ((EUID != 0)); then
     printf 'Debian packages are missing. Run this, then come back:\n\n' >&2
-    printf '  sudo apt-get install -y --no-install-recommends %s\n\n' \
-      "${missing[*]}" >&2
+    printf "  sudo sh -c 'apt-get update && apt-get install -y %s'\n\n" \
+      "--no-install-recommends ${missing[*]}" >&2
     exit 1
   fi
   echo "    installing ${missing[*]}"
