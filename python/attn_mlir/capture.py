@@ -54,9 +54,7 @@ def scalar_key(value: object) -> Hashable:
     return (type(value), value)
 
 
-_globals_read: WeakKeyDictionary[types.CodeType, tuple[str, ...]] = (
-    WeakKeyDictionary()
-)
+_globals_read: WeakKeyDictionary[types.CodeType, tuple[str, ...]] = WeakKeyDictionary()
 
 
 def _global_names(code: types.CodeType) -> tuple[str, ...]:
@@ -71,9 +69,7 @@ def _global_names(code: types.CodeType) -> tuple[str, ...]:
                 if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
                     names[str(instruction.argval)] = None
             pending += [
-                const
-                for const in each.co_consts
-                if isinstance(const, types.CodeType)
+                const for const in each.co_consts if isinstance(const, types.CodeType)
             ]
         found = _globals_read[code] = tuple(names)
     return found
@@ -102,7 +98,7 @@ class Snapshot:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.arrays: list[Array] = []
-        self._parts: list[Hashable] = []
+        self._parts: list[Any] = []
         self._seen: dict[int, int] = {}
         self._add(function)
 
@@ -227,7 +223,7 @@ class Rebuild:
         if state is None:
             return value
         try:
-            shadow = object.__new__(kind)
+            shadow: Any = object.__new__(kind)
         except TypeError:  # a kind with a layout of its own
             return value
         self._done[id(value)] = shadow
@@ -238,9 +234,7 @@ class Rebuild:
         code = function.__code__
         scope = dict(function.__globals__)
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
-        result = types.FunctionType(
-            code, scope, function.__name__, None, cells or None
-        )
+        result = types.FunctionType(code, scope, function.__name__, None, cells or None)
         # Known before its captures are visited: functions may be recursive.
         self._done[id(function)] = result
         for cell, old in zip(cells, function.__closure__ or (), strict=True):
@@ -271,4 +265,3 @@ def rebuild(
         if type(call) is types.FunctionType:
             return types.MethodType(build(call), result)
     return result
-

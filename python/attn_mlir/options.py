@@ -43,8 +43,7 @@ class Options:
             )
         if not isinstance(self.check_indices, bool):
             raise ArgumentError(
-                "option 'check_indices' expects a bool, "
-                f"but got {self.check_indices!r}"
+                f"option 'check_indices' expects a bool, but got {self.check_indices!r}"
             )
         # The hash is part of every call's cache key: compute it once.
         values = tuple(getattr(self, each.name) for each in fields(self))
@@ -63,7 +62,7 @@ class Options:
             )
 
     def __hash__(self) -> int:
-        return int(getattr(self, "_hash"))
+        return int(self._hash)
 
     def __reduce__(self) -> tuple[type[Options], tuple[object, ...]]:
         # Rebuilt, because string hashes differ between processes.

@@ -77,9 +77,7 @@ def attention(
     Returns the output in `layout`, and with `return_lse` the log-sum-exp
     [B, H, L] without the letters the layout misses.
     """
-    out, lse = _evaluate(
-        q, k, v, scale, mask, score, sinks, layout_of(layout), None
-    )
+    out, lse = _evaluate(q, k, v, scale, mask, score, sinks, layout_of(layout), None)
     return (out, lse) if return_lse else out
 
 
@@ -103,9 +101,7 @@ def unfused(
     The result is float64 with rounded values.
     """
     element = _element(dtype if dtype is not None else q.dtype)
-    out, lse = _evaluate(
-        q, k, v, scale, mask, score, sinks, layout_of(layout), element
-    )
+    out, lse = _evaluate(q, k, v, scale, mask, score, sinks, layout_of(layout), element)
     return (out, lse) if return_lse else out
 
 
@@ -206,7 +202,7 @@ def _softmax_product(
 ) -> tuple[Any, Any]:
     wide = np.float64 if element in (None, "f64") else np.float32
     x = logits.astype(wide)
-    B, H, L, _ = x.shape
+    H = x.shape[1]
     sink = np.full((1, H, 1, 1), -np.inf, wide)
     if sinks is not None:
         sink = as_numpy(sinks).astype(wide).reshape(1, H, 1, 1)

@@ -22,12 +22,12 @@ from .errors import TraceError
 
 __all__ = [
     "abs",
+    "ceil",
     "cos",
     "erf",
     "exp",
     "exp2",
     "floor",
-    "ceil",
     "log",
     "log1p",
     "log2",
