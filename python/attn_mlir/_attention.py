@@ -203,12 +203,11 @@ def _sizes(
     equal("k", "d", D, "q")
     equal("v", "h", G, "k")
     equal("v", "l", S, "k")
-    if G == 0 or H % G:
-        if H or G:
-            raise ArgumentError(
-                f"argument 'q' expects a number of heads that is a multiple of "
-                f"the {G} key heads, but got {H}"
-            )
+    if (H % G if G else H) != 0:
+        raise ArgumentError(
+            f"argument 'q' expects a number of heads that is a multiple of the {G} "
+            f"key heads, but got {H}"
+        )
     largest = max(B * H * L * max(D, Dv, 1), B * G * S * max(D, Dv, 1))
     if largest > MAX_ELEMENTS:
         raise ArgumentError(

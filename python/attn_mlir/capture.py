@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import inspect
 import math
 import types
 from collections.abc import Callable, Hashable
@@ -159,9 +160,11 @@ class Snapshot:
         self._parts.append(Identity(code))
         for cell in function.__closure__ or ():
             try:
-                self._add(cell.cell_contents)
-            except ValueError:  # not bound yet
-                self._parts.append("unbound")
+                value = cell.cell_contents
+            except ValueError:
+                self._parts.append("not bound yet")
+            else:
+                self._add(value)
         scope = function.__globals__
         for name in _global_names(code):
             if name in scope:
@@ -239,9 +242,10 @@ class Rebuild:
         self._done[id(function)] = result
         for cell, old in zip(cells, function.__closure__ or (), strict=True):
             try:
-                cell.cell_contents = self(old.cell_contents)
+                value = old.cell_contents
             except ValueError:  # not bound yet
                 continue
+            cell.cell_contents = self(value)
         for name in _global_names(code):
             if name in scope and type(scope[name]) is not types.ModuleType:
                 scope[name] = self(scope[name])
@@ -256,12 +260,7 @@ def rebuild(
     """The callable with its arrays replaced; objects keep their classes."""
     build = Rebuild(wrap)
     result: Callable[..., Any] = build(function)
-    if type(function) not in (
-        types.FunctionType,
-        types.MethodType,
-        functools.partial,
-    ) and hasattr(type(function), "__call__"):
-        call = type(function).__call__
-        if type(call) is types.FunctionType:
-            return types.MethodType(build(call), result)
+    call = inspect.getattr_static(type(function), "__call__", None)
+    if type(call) is types.FunctionType:  # an object that is callable
+        return types.MethodType(build(call), result)
     return result
