@@ -69,6 +69,7 @@ public:
       : source(source), options(options), reports(reports), listing(listing),
         context(getRegistry(), MLIRContext::Threading::DISABLED),
         parts(std::make_unique<::attn::Kernel::Parts>()) {
+    context.printOpOnDiagnostic(false);
     reports.attach(context);
     reports.attach(llvmContext);
   }

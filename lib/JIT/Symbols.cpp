@@ -1,5 +1,6 @@
 #include "Symbols.h"
 
+#include "attn/Runtime/MemrefCopy.h"
 #include "attn/Runtime/ParallelFor.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -62,6 +63,7 @@ static __bf16 truncateDoubleToBFloat(double value) {
 llvm::ArrayRef<ExternalSymbol> attn::getAllowedSymbols() {
   static const ExternalSymbol symbols[] = {
       ATTN_SYMBOL(attn_parallel_for),
+      ATTN_SYMBOL(memrefCopy),
       ATTN_SYMBOL(malloc),
       ATTN_SYMBOL(free),
       ATTN_SYMBOL(aligned_alloc),
