@@ -183,7 +183,8 @@ private:
 
 } // namespace
 
-static LogicalResult addResultDims(func::FuncOp function, Signature &signature) {
+static LogicalResult addResultDims(func::FuncOp function,
+                                   Signature &signature) {
   if (!llvm::hasSingleElement(function.getBody()))
     return function.emitOpError("expects a body of one block");
   SizeExpressions sizes(function);
@@ -209,8 +210,8 @@ static LogicalResult addResultDims(func::FuncOp function, Signature &signature) 
   return success();
 }
 
-FailureOr<Signature> (::attn::buildSignature)(func::FuncOp function,
-                                          std::string_view source) {
+FailureOr<Signature>(::attn::buildSignature)(func::FuncOp function,
+                                             std::string_view source) {
   Signature signature;
   for (BlockArgument argument : function.getArguments()) {
     std::string name = readName(argument.getLoc(), source);
@@ -236,8 +237,8 @@ FailureOr<Signature> (::attn::buildSignature)(func::FuncOp function,
 
 /// The size operand dimension `expr` of the extents `loops` needs: largest
 /// index plus one. Known for expressions that grow with every loop index.
-static std::optional<DimExpr> getNeededSize(AffineExpr expr,
-                                            ArrayRef<std::optional<DimExpr>> loops) {
+static std::optional<DimExpr>
+getNeededSize(AffineExpr expr, ArrayRef<std::optional<DimExpr>> loops) {
   if (auto dim = dyn_cast<AffineDimExpr>(expr))
     return loops[dim.getPosition()];
   auto binary = dyn_cast<AffineBinaryOpExpr>(expr);

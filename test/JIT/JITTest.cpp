@@ -72,7 +72,7 @@ struct Array {
       data[i] = float(i % 7) - 3;
   }
   TensorRef ref() {
-    return {data.data(),   DType::F32,   false, uint32_t(shape.size()),
+    return {data.data(),  DType::F32,    false, uint32_t(shape.size()),
             shape.data(), strides.data()};
   }
 };
@@ -144,47 +144,49 @@ void testRefusedCalls() {
   TensorRef bad = a;
   bad.dtype = DType::F64;
   CHECK_EQ(call(bad, b, scalar, d),
-           "'lhs': expected element type f32, got f64");
+           "argument 'lhs' expects element type f32, but got f64");
   Array flat({15}), wrong({5, 9}), longer({6, 8}), shorter({2, 8});
   CHECK_EQ(call(flat.ref(), b, scalar, d),
-           "'lhs': expected rank 2, got shape [15]");
+           "argument 'lhs' expects rank 2, but got shape [15]");
   CHECK_EQ(call(a, wrong.ref(), scalar, d),
-           "'rhs': expected shape [?, 8], got [5, 9]");
+           "argument 'rhs' expects shape [?, 8], but got [5, 9]");
   CHECK_EQ(call(a, longer.ref(), scalar, d),
            "expected dimension 0 of 'rhs' to equal dimension 1 of 'lhs' (5), "
-           "got 6");
+           "but got 6");
   CHECK_EQ(call(a, b, scalar, shorter.ref()),
-           "'result0': expected shape [3, 8], got [2, 8]");
-  CHECK_EQ(call(a, b, a, d), "'scale': expected a scalar, got rank 2");
-  CHECK_EQ(kernel->call({&a, 1}, {&d, 1}), "expected 3 arguments, got 1");
+           "argument 'result0' expects shape [3, 8], but got [2, 8]");
+  CHECK_EQ(call(a, b, a, d),
+           "argument 'scale' expects a scalar, but got rank 2");
+  CHECK_EQ(kernel->call({&a, 1}, {&d, 1}), "expected 3 arguments, but got 1");
 
   int64_t gaps[] = {10, 2}, repeated[] = {0, 1};
   bad = a;
   bad.strides = gaps;
   CHECK_EQ(call(bad, b, scalar, d),
-           "'lhs': expected innermost stride 1, got 2");
+           "argument 'lhs' expects innermost stride 1, but got 2");
   bad = d;
   bad.strides = repeated;
-  CHECK_EQ(call(a, b, scalar, bad),
-           "'result0': expected distinct elements, got strides [0, 1] that "
-           "overlap");
+  CHECK_EQ(call(a, b, scalar, bad), "argument 'result0' expects distinct "
+                                    "elements, but got strides [0, 1] that "
+                                    "overlap");
   bad = d;
   bad.readOnly = true;
-  CHECK_EQ(call(a, b, scalar, bad),
-           "'result0': expected writable memory, got a read-only array");
+  CHECK_EQ(
+      call(a, b, scalar, bad),
+      "argument 'result0' expects writable memory, but got a read-only array");
   bad = a;
   bad.data = static_cast<char *>(a.data) + 2;
-  CHECK_EQ(call(bad, b, scalar, d),
-           "'lhs': expected memory aligned to 4 bytes, got address modulo "
-           "that 2");
+  CHECK_EQ(call(bad, b, scalar, d), "argument 'lhs' expects memory aligned to "
+                                    "4 bytes, but got address modulo "
+                                    "that 2");
   bad.data = nullptr;
   CHECK_EQ(call(bad, b, scalar, d),
-           "'lhs': expected memory, got a null pointer");
+           "argument 'lhs' expects memory, but got a null pointer");
   bad = d;
   bad.data = rhs.data.data() + 8;
-  CHECK_EQ(call(a, b, scalar, bad),
-           "'result0': expected memory of its own, got memory shared with "
-           "'rhs'");
+  CHECK_EQ(call(a, b, scalar, bad), "argument 'result0' expects memory of its "
+                                    "own, but got memory shared with "
+                                    "argument 'rhs'");
 }
 
 void testHugeSizes() {
@@ -304,17 +306,17 @@ void testNesting() {
   refuse(type);
   std::string aliases = "#a0 = []\n";
   for (int i = 1; i < 30000; ++i)
-    aliases += "#a" + std::to_string(i) + " = [#a" + std::to_string(i - 1) +
-               "]\n";
+    aliases +=
+        "#a" + std::to_string(i) + " = [#a" + std::to_string(i - 1) + "]\n";
   refuse(aliases);
   std::string affine = "#m = affine_map<(d0) -> (d0";
   for (int i = 2; i < 100000; ++i)
     affine += " + d0 floordiv " + std::to_string(i);
   refuse(affine + ")>");
   // Just inside the limits: an answer, either way.
-  std::string inside = "func.func @f() attributes {a = " +
-                       std::string(900, '[') + std::string(900, ']') +
-                       "} { return }";
+  std::string inside =
+      "func.func @f() attributes {a = " + std::string(900, '[') +
+      std::string(900, ']') + "} { return }";
   compile(inside, {});
 }
 
@@ -400,7 +402,7 @@ void testListing() {
   Array x({4}), y({4});
   TensorRef in = x.ref(), out = y.ref();
   CHECK_EQ(foreign->call({&in, 1}, {&out, 1}),
-           "expected a kernel for this machine, got one compiled for "
+           "expected a kernel for this machine, but got one compiled for "
            "'cpu:aarch64'");
 #endif
   CHECK(foreign->getListing().assembly.find("fadd") != std::string::npos);

@@ -4,8 +4,8 @@
 // The parallel loop: every index once, any thread count, nested calls, results
 // that do not depend on threads, use after fork.
 
-#include "../Unit/Check.h"
 #include "attn/Runtime/ParallelFor.h"
+#include "../Unit/Check.h"
 
 #include <cmath>
 #include <cstdlib>
@@ -73,9 +73,7 @@ void testNested() {
   Counts counts(64);
   attn_parallel_for(
       8,
-      [](int64_t, void *context) {
-        attn_parallel_for(64, countCall, context);
-      },
+      [](int64_t, void *context) { attn_parallel_for(64, countCall, context); },
       &counts);
   CHECK(counts.allEqual(8));
 }

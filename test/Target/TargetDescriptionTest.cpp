@@ -2,8 +2,8 @@
 //
 // What named targets and the host come out as.
 
-#include "../Unit/Check.h"
 #include "attn/Target/CPU/TargetDescription.h"
+#include "../Unit/Check.h"
 
 using namespace mlir::attn;
 

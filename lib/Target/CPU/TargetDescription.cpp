@@ -65,7 +65,8 @@ FeatureSet featuresOf(const NamedTarget &named) {
   FeatureSet features;
   std::string error;
   llvm::Triple triple(named.triple);
-  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, error);
   if (!target)
     return features;
   std::unique_ptr<llvm::MCSubtargetInfo> info(
