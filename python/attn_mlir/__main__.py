@@ -18,10 +18,14 @@ def _info() -> str:
         ("attn-mlir", am.__version__),
         ("LLVM", host["llvm_version"]),
         ("CPU", f"{host['cpu']} ({host['triple']})"),
-        ("vectors", f"{host['vector_bits']} bits, {host['vector_registers']} registers"),
-        ("caches", ", ".join(
-            f"L{n} {host[f'l{n}_bytes'] >> 10} KiB" for n in (1, 2, 3)
-        )),
+        (
+            "vectors",
+            f"{host['vector_bits']} bits, {host['vector_registers']} registers",
+        ),
+        (
+            "caches",
+            ", ".join(f"L{n} {host[f'l{n}_bytes'] >> 10} KiB" for n in (1, 2, 3)),
+        ),
         ("features", " ".join(host["features"])),
         ("FMA", f"{host['fma_per_cycle']} per cycle" if host["has_fma"] else "no"),
         ("AVX-512", "yes" if host["has_avx512"] else "no"),

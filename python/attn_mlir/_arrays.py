@@ -121,8 +121,7 @@ def _from_dlpack(array: Any) -> Array:
 def _check_torch(name: str, array: Any) -> None:
     if array.device.type != "cpu":
         raise ArgumentError(
-            f"argument '{name}' expects a CPU tensor, but got one on "
-            f"'{array.device}'"
+            f"argument '{name}' expects a CPU tensor, but got one on '{array.device}'"
         )
     if array.requires_grad:
         raise ArgumentError(
@@ -132,8 +131,7 @@ def _check_torch(name: str, array: Any) -> None:
         )
     if array.layout != sys.modules["torch"].strided:
         raise ArgumentError(
-            f"argument '{name}' expects a strided tensor, but got layout "
-            f"{array.layout}"
+            f"argument '{name}' expects a strided tensor, but got layout {array.layout}"
         )
 
 
@@ -159,8 +157,7 @@ def kernel_array(name: str, array: Array, integers: bool = False) -> Array:
     element = element_of_dtype(dtype)
     if element is None:
         raise ArgumentError(
-            f"argument '{name}' expects a numeric or bool array, but got dtype "
-            f"{dtype}"
+            f"argument '{name}' expects a numeric or bool array, but got dtype {dtype}"
         )
     if integers and element not in ("i32", "i64"):
         if element in FLOATS or element == "i1":
@@ -205,9 +202,7 @@ class Framework:
 
 
 def _numpy_dtypes() -> dict[str, Any]:
-    dtypes: dict[str, Any] = {
-        element: dtype for dtype, element in _NUMPY.items()
-    }
+    dtypes: dict[str, Any] = {element: dtype for dtype, element in _NUMPY.items()}
     try:
         from ml_dtypes import bfloat16
     except ImportError:
@@ -265,8 +260,13 @@ def overlaps(a: Array, b: Array) -> bool:
     x, y = _bytes_view(a), _bytes_view(b)
     if not np.may_share_memory(x, y):
         return False
+    return _exactly_shared(x, y)
+
+
+def _exactly_shared(x: Any, y: Any) -> bool:
     try:
-        return bool(np.shares_memory(x, y, max_work=10_000))
+        limited: Any = np.shares_memory  # its stub knows no other max_work
+        return bool(limited(x, y, max_work=10_000))
     except Exception:  # TooHardError has moved between NumPy versions
         return True
 

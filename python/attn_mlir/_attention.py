@@ -203,12 +203,11 @@ def _sizes(
     equal("k", "d", D, "q")
     equal("v", "h", G, "k")
     equal("v", "l", S, "k")
-    if G == 0 or H % G:
-        if H or G:
-            raise ArgumentError(
-                f"argument 'q' expects a number of heads that is a multiple of "
-                f"the {G} key heads, but got {H}"
-            )
+    if (H % G if G else H) != 0:
+        raise ArgumentError(
+            f"argument 'q' expects a number of heads that is a multiple of the {G} "
+            f"key heads, but got {H}"
+        )
     largest = max(B * H * L * max(D, Dv, 1), B * G * S * max(D, Dv, 1))
     if largest > MAX_ELEMENTS:
         raise ArgumentError(
@@ -350,7 +349,15 @@ class _Call:
             if scale_key is None and D == 0:
                 scale_key = 1.0  # the logits are 0 whatever it is
             problem = Problem(
-                self.layout, element, H, G, D, Dv, scale_key, sinks is not None, return_lse
+                self.layout,
+                element,
+                H,
+                G,
+                D,
+                Dv,
+                scale_key,
+                sinks is not None,
+                return_lse,
             )
             plan = _Plan(problem, checked_options(options), size_class)
             cache.plans.put(key, plan)
@@ -371,7 +378,11 @@ class _Call:
             self._check_fit(arrays)
             if not self.is_empty:
                 self.kernel = plan.prepare(
-                    self.sizes, self.mask, self.mask_arrays, self.score, self.score_arrays
+                    self.sizes,
+                    self.mask,
+                    self.mask_arrays,
+                    self.score,
+                    self.score_arrays,
                 )
                 if len(plan.by_sizes) >= _MAX_VARIANTS:
                     plan.by_sizes.clear()
@@ -495,7 +506,9 @@ def _check_out(call: _Call, out: Any) -> Array:
             f"but got {array.dtype}"
         )
     if isinstance(array, np.ndarray) and not array.flags.writeable:
-        raise ArgumentError("argument 'out' expects a writable array, but got a read-only one")
+        raise ArgumentError(
+            "argument 'out' expects a writable array, but got a read-only one"
+        )
     names = ("'q'", "'k'", "'v'")
     for n, each in enumerate(call.inputs):
         if is_array(each) and overlaps(array, each):

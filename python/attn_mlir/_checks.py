@@ -26,12 +26,8 @@ class Signature(NamedTuple):
 
 
 def integer(name: str, value: object, low: int | None = None) -> int:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(
-        value, (int, np.integer)
-    ):
-        raise ArgumentError(
-            f"argument '{name}' expects an integer, but got {value!r}"
-        )
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise ArgumentError(f"argument '{name}' expects an integer, but got {value!r}")
     number = int(value)
     if low is not None and number < low:
         raise ArgumentError(
@@ -63,8 +59,7 @@ def bools(name: str, value: object, *ranks: int) -> Array:
     array = adopt(name, value) if is_array(value) else listed(name, value)
     if element_of_dtype(array.dtype) != "i1":
         raise ArgumentError(
-            f"argument '{name}' expects a bool array, but got dtype "
-            f"{array.dtype}"
+            f"argument '{name}' expects a bool array, but got dtype {array.dtype}"
         )
     return rank(name, array, *ranks)
 
@@ -72,8 +67,7 @@ def bools(name: str, value: object, *ranks: int) -> Array:
 def listed(name: str, value: object) -> Array:
     if not isinstance(value, (list, tuple)):
         raise ArgumentError(
-            f"argument '{name}' expects an array, but got "
-            f"{type(value).__name__}"
+            f"argument '{name}' expects an array, but got {type(value).__name__}"
         )
     return np.asarray(value)
 
@@ -87,15 +81,11 @@ def fits(name: str, array: Array, axis: int, size: int, letter: str) -> None:
         )
 
 
-def check_broadcast(
-    name: str, array: Array, sizes: tuple[int, int, int, int]
-) -> None:
+def check_broadcast(name: str, array: Array, sizes: tuple[int, int, int, int]) -> None:
     """An array must broadcast to [B, H, L, S], right-aligned."""
     shape = tuple(array.shape)
     wanted = sizes[4 - len(shape) :]
-    if any(
-        got not in (1, size) for got, size in zip(shape, wanted, strict=True)
-    ):
+    if any(got not in (1, size) for got, size in zip(shape, wanted, strict=True)):
         raise ArgumentError(
             f"argument '{name}' expects a shape that broadcasts to [B, H, L, "
             f"S] = {list(sizes)}, but got {list(shape)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import NoReturn
 
 from . import _native
@@ -30,6 +31,4 @@ def attn_run() -> NoReturn:
 
 def attn_bench() -> NoReturn:
     """Measure kernels beside their peers in the same process."""
-    from . import bench
-
-    sys.exit(bench.main())
+    sys.exit(import_module("attn_mlir.bench").main())

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from . import _native
 from ._arrays import Array, Framework, adopt, framework_of, innermost, is_array
-from .errors import ArgumentError, CompileError, Diagnostic, Remark, TargetError
 from .cache import plans
+from .errors import ArgumentError, CompileError, Diagnostic, Remark, TargetError
 from .options import Options, Target
 
 Source: TypeAlias = str | bytes | os.PathLike[str]
@@ -105,7 +105,10 @@ class Kernel:
         return dict(self.native.timings)
 
     def save_object(
-        self, path: str | os.PathLike[str], *, header: str | os.PathLike[str] | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        header: str | os.PathLike[str] | None = None,
     ) -> None:
         """Write a relocatable object and, if asked for, its C header.
 
@@ -146,6 +149,7 @@ class Kernel:
 
 
 _EMPTY = memoryview(b"")
+_BYTECODE = b"ML\xefR"
 
 
 def result_dtype(framework: Framework, element: str) -> Any:
@@ -217,6 +221,28 @@ def native_compile(
     return compiled
 
 
+def _read(source: object) -> tuple[str | bytes, str]:
+    """The text or bytecode, and the name diagnostics give it."""
+    if isinstance(source, (str, bytes)):
+        return source, "<source>"
+    if not isinstance(source, os.PathLike):
+        raise ArgumentError(
+            "argument 'source' expects MLIR text (str), a path (os.PathLike) or "
+            f"bytes, but got {type(source).__name__}"
+        )
+    path = pathlib.Path(source)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ArgumentError(
+            f"argument 'source' expects a readable file, but got {path}: "
+            f"{error.strerror}"
+        ) from error
+    if data.startswith(_BYTECODE):
+        return data, str(path)
+    return data.decode("utf-8", errors="replace"), str(path)
+
+
 def compile(
     source: Source,
     *,
@@ -229,25 +255,7 @@ def compile(
     source: MLIR text (str), a file (os.PathLike), or text or bytecode (bytes).
     entry: the function, needed when several are public.
     """
-    if isinstance(source, os.PathLike):
-        path = pathlib.Path(source)
-        try:
-            text: str | bytes = path.read_bytes()
-        except OSError as error:
-            raise ArgumentError(
-                f"argument 'source' expects a readable file, but got {path}: "
-                f"{error.strerror}"
-            ) from error
-        name = str(path)
-        if not text.startswith(b"ML\xefR"):
-            text = text.decode("utf-8", errors="replace")
-    elif isinstance(source, (str, bytes)):
-        text, name = source, "<source>"
-    else:
-        raise ArgumentError(
-            "argument 'source' expects MLIR text (str), a path (os.PathLike) or "
-            f"bytes, but got {type(source).__name__}"
-        )
+    text, name = _read(source)
     if not isinstance(target, (str, Target)):
         raise ArgumentError(
             "argument 'target' expects a str or am.Target, but got "
@@ -277,7 +285,6 @@ def checked_options(options: object) -> Options:
         return _DEFAULT
     if not isinstance(options, Options):
         raise ArgumentError(
-            f"argument 'options' expects am.Options, but got "
-            f"{type(options).__name__}"
+            f"argument 'options' expects am.Options, but got {type(options).__name__}"
         )
     return options

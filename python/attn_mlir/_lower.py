@@ -291,16 +291,16 @@ def emit_module(
         types.append(lse)
     results = ", ".join(types)
     names = ", ".join(f"%r{n}" for n in range(len(types)))
-    module.add(f"{names} = attn.attention" if len(types) == 1 else "%r:2 = attn.attention")
+    module.add(
+        f"{names} = attn.attention" if len(types) == 1 else "%r:2 = attn.attention"
+    )
     body = [f"ins(%q, %k, %v : {query}, {key}, {value})"]
     body += [f"outs({', '.join(outs)} : {results})", *clauses]
     body += _list("scores", score) + _list("masks", mask)
     indices = "%b: index, %h: index, %i: index, %j: index"
     body += _block("score", f"%s: {compute}, {indices}", score_region, compute)
     body += _block("mask", indices, mask_region, "i1")
-    maps = layout.indexing_maps(
-        problem.heads // problem.kv_heads, problem.return_lse
-    )
+    maps = layout.indexing_maps(problem.heads // problem.kv_heads, problem.return_lse)
     if maps is not None:
         body.append(f"attributes {{indexing_maps = [{', '.join(maps)}]}}")
     body.append(f"-> {results}")

@@ -95,9 +95,7 @@ def summarize(
         last = min(first + block_q, L)
         keep = evaluate(mask, batch + 1, head + 1, L, S, (first, last))
         columns = keep[batch, head].sum(axis=0, dtype=np.int64)
-        counts = (
-            np.add.reduceat(columns, starts) if S else np.zeros(0, np.int64)
-        )
+        counts = np.add.reduceat(columns, starts) if S else np.zeros(0, np.int64)
         area = widths * (last - first)
         kinds = np.where(counts == 0, 0, np.where(counts == area, 2, 1))
         rows.append("".join(_SYMBOLS[kind] for kind in kinds))
@@ -108,9 +106,7 @@ def summarize(
     return TileSummary(empty, full, partial, pairs, tuple(rows))
 
 
-def plot(
-    mask: Mask, L: int, S: int, batch: int, head: int, ax: Axes | None
-) -> Axes:
+def plot(mask: Mask, L: int, S: int, batch: int, head: int, ax: Axes | None) -> Axes:
     try:
         from matplotlib import pyplot
     except ImportError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import inspect
 import math
 import types
 from collections.abc import Callable, Hashable
@@ -54,9 +55,7 @@ def scalar_key(value: object) -> Hashable:
     return (type(value), value)
 
 
-_globals_read: WeakKeyDictionary[types.CodeType, tuple[str, ...]] = (
-    WeakKeyDictionary()
-)
+_globals_read: WeakKeyDictionary[types.CodeType, tuple[str, ...]] = WeakKeyDictionary()
 
 
 def _global_names(code: types.CodeType) -> tuple[str, ...]:
@@ -71,9 +70,7 @@ def _global_names(code: types.CodeType) -> tuple[str, ...]:
                 if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
                     names[str(instruction.argval)] = None
             pending += [
-                const
-                for const in each.co_consts
-                if isinstance(const, types.CodeType)
+                const for const in each.co_consts if isinstance(const, types.CodeType)
             ]
         found = _globals_read[code] = tuple(names)
     return found
@@ -102,7 +99,7 @@ class Snapshot:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.arrays: list[Array] = []
-        self._parts: list[Hashable] = []
+        self._parts: list[Any] = []
         self._seen: dict[int, int] = {}
         self._add(function)
 
@@ -163,9 +160,11 @@ class Snapshot:
         self._parts.append(Identity(code))
         for cell in function.__closure__ or ():
             try:
-                self._add(cell.cell_contents)
-            except ValueError:  # not bound yet
-                self._parts.append("unbound")
+                value = cell.cell_contents
+            except ValueError:
+                self._parts.append("not bound yet")
+            else:
+                self._add(value)
         scope = function.__globals__
         for name in _global_names(code):
             if name in scope:
@@ -227,7 +226,7 @@ class Rebuild:
         if state is None:
             return value
         try:
-            shadow = object.__new__(kind)
+            shadow: Any = object.__new__(kind)
         except TypeError:  # a kind with a layout of its own
             return value
         self._done[id(value)] = shadow
@@ -238,16 +237,15 @@ class Rebuild:
         code = function.__code__
         scope = dict(function.__globals__)
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
-        result = types.FunctionType(
-            code, scope, function.__name__, None, cells or None
-        )
+        result = types.FunctionType(code, scope, function.__name__, None, cells or None)
         # Known before its captures are visited: functions may be recursive.
         self._done[id(function)] = result
         for cell, old in zip(cells, function.__closure__ or (), strict=True):
             try:
-                cell.cell_contents = self(old.cell_contents)
+                value = old.cell_contents
             except ValueError:  # not bound yet
                 continue
+            cell.cell_contents = self(value)
         for name in _global_names(code):
             if name in scope and type(scope[name]) is not types.ModuleType:
                 scope[name] = self(scope[name])
@@ -262,13 +260,7 @@ def rebuild(
     """The callable with its arrays replaced; objects keep their classes."""
     build = Rebuild(wrap)
     result: Callable[..., Any] = build(function)
-    if type(function) not in (
-        types.FunctionType,
-        types.MethodType,
-        functools.partial,
-    ) and hasattr(type(function), "__call__"):
-        call = type(function).__call__
-        if type(call) is types.FunctionType:
-            return types.MethodType(build(call), result)
+    call = inspect.getattr_static(type(function), "__call__", None)
+    if type(call) is types.FunctionType:  # an object that is callable
+        return types.MethodType(build(call), result)
     return result
-

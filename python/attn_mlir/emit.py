@@ -102,7 +102,14 @@ _FLOAT_UNARY = {
 }
 _SIGNED = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
 _UNSIGNED = {**_SIGNED, "lt": "ult", "le": "ule", "gt": "ugt", "ge": "uge"}
-_ORDERED = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
+_ORDERED = {
+    "eq": "oeq",
+    "ne": "une",
+    "lt": "olt",
+    "le": "ole",
+    "gt": "ogt",
+    "ge": "oge",
+}
 _COMPARE = frozenset(_SIGNED)
 _NARROW = {"i8": (-128, 127), "i16": (-(1 << 15), (1 << 15) - 1)}
 _NARROW["u8"] = (0, 255)

@@ -94,10 +94,7 @@ class CompileError(Exception):
     def __str__(self) -> str:
         if not self.diagnostics:
             return "compilation failed without a diagnostic"
-        return "\n".join(
-            _render(each, self.source) for each in self.diagnostics
-        )
-
+        return "\n".join(_render(each, self.source) for each in self.diagnostics)
 
 
 def _location(file: str, line: int, column: int) -> str:

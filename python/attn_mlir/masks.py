@@ -127,9 +127,7 @@ class _Known(Mask):
 
     def __init__(self, text: str, key: Hashable, *arrays: Array) -> None:
         self._text = text
-        elements = tuple(
-            (element_of_dtype(each.dtype), each.ndim) for each in arrays
-        )
+        elements = tuple((element_of_dtype(each.dtype), each.ndim) for each in arrays)
         self._signature = Signature((type(self), key, elements), arrays)
 
     def signature(self) -> Signature:
@@ -150,9 +148,7 @@ class _Pair(Mask):
 
     def signature(self) -> Signature:
         left, right = self.left.signature(), self.right.signature()
-        return Signature(
-            (self.symbol, left.key, right.key), left.arrays + right.arrays
-        )
+        return Signature((self.symbol, left.key, right.key), left.arrays + right.arrays)
 
     def check(self, B: int, H: int, L: int, S: int) -> None:
         self.left.check(B, H, L, S)
@@ -369,9 +365,7 @@ class _Documents(_Known):
     def __init__(self, q_ids: object, kv_ids: object | None) -> None:
         self.q_ids = integers("q_ids", q_ids, 1, 2)
         self.shared = kv_ids is None
-        self.kv_ids = (
-            self.q_ids if kv_ids is None else integers("kv_ids", kv_ids, 1, 2)
-        )
+        self.kv_ids = self.q_ids if kv_ids is None else integers("kv_ids", kv_ids, 1, 2)
         arrays = (self.q_ids,) if self.shared else (self.q_ids, self.kv_ids)
         super().__init__("documents(...)", self.shared, *arrays)
 
@@ -504,9 +498,7 @@ class _BigBird(_Known):
 class _Neighborhood(_Known):
     """NATTEN's rule per axis, windows moved inside at the borders."""
 
-    def __init__(
-        self, shape: object, window: object, dilation: object
-    ) -> None:
+    def __init__(self, shape: object, window: object, dilation: object) -> None:
         self.shape = _tuple("shape", shape, None)
         self.window = _tuple("window", window, len(self.shape))
         self.dilation = _tuple("dilation", dilation, len(self.shape))
@@ -540,7 +532,7 @@ class _Neighborhood(_Known):
 
     def check(self, B: int, H: int, L: int, S: int) -> None:
         tokens = int(np.prod(self.shape, dtype=object))
-        if (L, S) != (tokens, tokens):
+        if (tokens, tokens) != (L, S):
             raise ArgumentError(
                 f"argument 'shape' expects a product of L = {L} and S = {S}, "
                 f"but got {self.shape}"
@@ -671,9 +663,7 @@ def key_lengths(lengths: Array) -> Mask:
     return _KeyLengths(lengths)
 
 
-def blocks(
-    table: Array | tuple[Array, Array], block_q: int, block_kv: int
-) -> Mask:
+def blocks(table: Array | tuple[Array, Array], block_q: int, block_kv: int) -> Mask:
     """`table[.., i // block_q, j // block_kv]`.
 
     table: bool [nq, nk], [H, nq, nk] or [B, H, nq, nk] (size 1 broadcasts), or

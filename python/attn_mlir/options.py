@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from .errors import ArgumentError
@@ -43,12 +43,8 @@ class Options:
             )
         if not isinstance(self.check_indices, bool):
             raise ArgumentError(
-                "option 'check_indices' expects a bool, "
-                f"but got {self.check_indices!r}"
+                f"option 'check_indices' expects a bool, but got {self.check_indices!r}"
             )
-        # The hash is part of every call's cache key: compute it once.
-        values = tuple(getattr(self, each.name) for each in fields(self))
-        object.__setattr__(self, "_hash", hash(values))
 
     def _check_int(self, name: str, low: int, high: int) -> None:
         value = getattr(self, name)
@@ -61,13 +57,6 @@ class Options:
                 f"option '{name}' expects an integer in [{low}, {high}], "
                 f"but got {value!r}"
             )
-
-    def __hash__(self) -> int:
-        return int(getattr(self, "_hash"))
-
-    def __reduce__(self) -> tuple[type[Options], tuple[object, ...]]:
-        # Rebuilt, because string hashes differ between processes.
-        return Options, tuple(getattr(self, each.name) for each in fields(self))
 
 
 @dataclass(frozen=True)

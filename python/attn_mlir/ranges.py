@@ -52,7 +52,7 @@ def _floordiv(a: Range, b: Range) -> Range:
 def _mod(a: Range, b: Range) -> Range:
     if b[0] != b[1] or b[0] <= 0:
         return ANY
-    if 0 <= a[0] and a[1] < b[0]:
+    if a[0] >= 0 and a[1] < b[0]:
         return a
     return 0, b[0] - 1
 
@@ -94,7 +94,7 @@ def _node_range(node: Node, args: list[Range], sizes: Mapping[str, int]) -> Rang
     rule = _RANGES.get(node.op)
     found = ANY if rule is None else rule(*args)
     # Past 64 bits the machine wraps around.
-    return found if -_INT64 <= found[0] and found[1] < _INT64 else ANY
+    return found if found[0] >= -_INT64 and found[1] < _INT64 else ANY
 
 
 def ranges(graph: Graph, sizes: Mapping[str, int]) -> list[Range]:

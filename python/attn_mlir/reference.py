@@ -77,9 +77,7 @@ def attention(
     Returns the output in `layout`, and with `return_lse` the log-sum-exp
     [B, H, L] without the letters the layout misses.
     """
-    out, lse = _evaluate(
-        q, k, v, scale, mask, score, sinks, layout_of(layout), None
-    )
+    out, lse = _evaluate(q, k, v, scale, mask, score, sinks, layout_of(layout), None)
     return (out, lse) if return_lse else out
 
 
@@ -99,13 +97,12 @@ def unfused(
     """The same steps one after the other, each rounded to `dtype`.
 
     What a framework without a fused kernel computes; its error is the measure
-    for ours. dtype: f64, f32, f16 or bf16 (name or dtype), default that of q.
+    for ours. In f64, where nothing is rounded, the sums run in another order
+    instead. dtype: f64, f32, f16 or bf16 (name or dtype), default that of q.
     The result is float64 with rounded values.
     """
     element = _element(dtype if dtype is not None else q.dtype)
-    out, lse = _evaluate(
-        q, k, v, scale, mask, score, sinks, layout_of(layout), element
-    )
+    out, lse = _evaluate(q, k, v, scale, mask, score, sinks, layout_of(layout), element)
     return (out, lse) if return_lse else out
 
 
@@ -186,8 +183,13 @@ def _evaluate(
     factor = 1.0 if factor is None else float(np.asarray(factor))
 
     with np.errstate(all="ignore"):
-        product = _rounded(query @ np.swapaxes(key, -1, -2), element)
-        logits = _rounded(product * np.asarray(factor, product.dtype), element)
+        if element == "f64":  # the reference's own type: another order
+            logits = (query * factor)[..., ::-1] @ np.swapaxes(key, -1, -2)[
+                ..., ::-1, :
+            ]
+        else:
+            product = _rounded(query @ np.swapaxes(key, -1, -2), element)
+            logits = _rounded(product * np.asarray(factor, product.dtype), element)
         if score is not None:
             logits = _rounded(as_score("score", score).apply(logits, at), element)
         keep = np.broadcast_to(np.True_, (B, H, L, S))
@@ -206,7 +208,7 @@ def _softmax_product(
 ) -> tuple[Any, Any]:
     wide = np.float64 if element in (None, "f64") else np.float32
     x = logits.astype(wide)
-    B, H, L, _ = x.shape
+    H = x.shape[1]
     sink = np.full((1, H, 1, 1), -np.inf, wide)
     if sinks is not None:
         sink = as_numpy(sinks).astype(wide).reshape(1, H, 1, 1)

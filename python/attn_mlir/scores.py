@@ -124,9 +124,7 @@ class _Known(Score):
 
     def __init__(self, text: str, key: Hashable, *arrays: Array) -> None:
         self._text = text
-        elements = tuple(
-            (element_of_dtype(each.dtype), each.ndim) for each in arrays
-        )
+        elements = tuple((element_of_dtype(each.dtype), each.ndim) for each in arrays)
         self._signature = Signature((type(self), key, elements), arrays)
 
     def signature(self) -> Signature:
@@ -194,7 +192,7 @@ class _Softcap(_Known):
             raise ArgumentError(
                 f"argument 'c' expects a positive number, but got {c!r}"
             )
-        self.cap = float(c)  # type: ignore[arg-type]
+        self.cap = float(c)
         if not 0 < self.cap < math.inf:
             raise ArgumentError(
                 f"argument 'c' expects a positive number, but got {self.cap}"
@@ -281,8 +279,7 @@ class _T5Bias(_Known):
         self.reach = integer("max_distance", max_distance, 1)
         if not isinstance(bidirectional, (bool, np.bool_)):
             raise ArgumentError(
-                f"argument 'bidirectional' expects a bool, but got "
-                f"{bidirectional!r}"
+                f"argument 'bidirectional' expects a bool, but got {bidirectional!r}"
             )
         buckets = int(self.table.shape[0])
         least = 4 if bidirectional else 2

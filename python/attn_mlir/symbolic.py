@@ -22,12 +22,12 @@ from .errors import TraceError
 
 __all__ = [
     "abs",
+    "ceil",
     "cos",
     "erf",
     "exp",
     "exp2",
     "floor",
-    "ceil",
     "log",
     "log1p",
     "log2",
@@ -408,7 +408,13 @@ class Symbol:
     ) -> Any:
         if method != "__call__" or kwargs:
             fail(f"numpy.{ufunc.__name__}.{method} cannot be traced")
-        return apply_named(ufunc.__name__, inputs)
+        return apply_named(ufunc.__name__, [self._plain(each) for each in inputs])
+
+    def _plain(self, value: Value) -> Value:
+        """NumPy's scalars as Python's, so that operators come back here."""
+        if isinstance(value, np.generic):
+            return value.item()
+        return self.graph.lift(value) if isinstance(value, np.ndarray) else value
 
     def __array_function__(
         self, func: Any, types: object, args: Any, kwargs: Any

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 try:
     import torch
 except ImportError as error:
@@ -162,8 +164,8 @@ def _leading(*tensors: Tensor) -> torch.Size:
     """The batch dimensions in front of the heads, broadcast."""
     shapes = [each.shape[:-3] for each in tensors]
     try:
-        return torch.broadcast_shapes(*shapes)
-    except RuntimeError as error:
+        return torch.Size(np.broadcast_shapes(*shapes))
+    except ValueError as error:
         listed = ", ".join(str(tuple(shape)) for shape in shapes)
         raise ArgumentError(
             f"arguments 'query', 'key', 'value' expect batch dimensions that "
@@ -186,9 +188,7 @@ def _shaped(query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
     ]
 
 
-def _shaped_mask(
-    attn_mask: Tensor, query: Tensor, q: Tensor, key: Tensor
-) -> Tensor:
+def _shaped_mask(attn_mask: Tensor, query: Tensor, q: Tensor, key: Tensor) -> Tensor:
     """A mask that broadcasts to [B, H, L, S]."""
     mask = attn_mask.detach()
     if mask.dtype != torch.bool and mask.dtype != query.dtype:

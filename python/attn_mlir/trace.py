@@ -92,7 +92,7 @@ class _StandIn:
     __and__ = __or__ = __xor__ = __invert__ = __neg__ = __abs__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = __iter__ = __bool__ = _refuse
     __array__ = __array_ufunc__ = __array_function__ = _refuse
-    __eq__ = __ne__ = _refuse  # type: ignore[assignment]
+    __eq__ = __ne__ = _refuse
     __hash__ = object.__hash__
 
 
@@ -137,9 +137,7 @@ class SymbolicArray(_StandIn):
         if len(taken) > rank:
             fail(f"{len(taken)} indices for a captured array of rank {rank}")
         if len(taken) < rank:
-            return SymbolicArray(
-                self._array, self._tracing, self._slot, tuple(taken)
-            )
+            return SymbolicArray(self._array, self._tracing, self._slot, tuple(taken))
         return graph.load(self._slot, taken)
 
 
@@ -234,9 +232,7 @@ def call(
         _raise_trace_error(error, error.__traceback__)
 
 
-def _raise_trace_error(
-    error: Exception, traceback: TracebackType | None
-) -> NoReturn:
+def _raise_trace_error(error: Exception, traceback: TracebackType | None) -> NoReturn:
     """A TraceError at the innermost line of the user's code."""
     file, line, source = "", 0, ""
     while traceback is not None:
