@@ -143,23 +143,29 @@ struct TiledRoles {
 };
 } // namespace
 
+/// Slices the operands; `states`, where given, are the tile's destinations.
 static FailureOr<TiledRoles> sliceRoles(OpBuilder &b, AttentionOpInterface op,
-                                        const Tile &tile) {
+                                        const Tile &tile,
+                                        ArrayRef<Value> states = {}) {
+  constexpr unsigned kFirstDestination = 3;
   TiledRoles tiled;
-  // Upstream rejects slices of empty dimensions; canonicalization has removed
-  // the operation.
-  for (Value operand : op.getRoleOperands())
+  tiled.maps = op.getRoleMaps();
+  for (auto [role, operand] : llvm::enumerate(op.getRoleOperands())) {
+    if (role >= kFirstDestination && !states.empty()) {
+      tiled.operands.push_back(states[role - kFirstDestination]);
+      continue;
+    }
+    // Upstream rejects slices of empty dimensions; canonicalization has
+    // removed the operation.
     if (llvm::is_contained(cast<ShapedType>(operand.getType()).getShape(), 0))
       return failure();
-  for (auto [operand, map] :
-       llvm::zip_equal(op.getRoleOperands(), op.getRoleMaps())) {
     FailureOr<SliceParameters> slice =
-        getSlice(b, op.getLoc(), operand, map, tile);
+        getSlice(b, op.getLoc(), operand, tiled.maps[role], tile);
     if (failed(slice))
       return failure();
     tiled.operands.push_back(
         extractSlice(b, op.getLoc(), operand, *slice, tiled.slices));
-    tiled.maps.push_back(slice->map);
+    tiled.maps[role] = slice->map;
   }
   return tiled;
 }
@@ -405,11 +411,9 @@ static FailureOr<TilingResult> tileStep(OpBuilder &b, OnlineAttentionOp op,
   if (!op.hasPureTensorSemantics() || !tile.holdsAll(op, kWidth) ||
       !tile.holdsAll(op, kValueWidth))
     return failure();
-  FailureOr<TiledRoles> roles = sliceRoles(b, op, tile);
+  FailureOr<TiledRoles> roles = sliceRoles(b, op, tile, states);
   if (failed(roles))
     return failure();
-  for (auto [position, state] : llvm::enumerate(states))
-    roles->operands[3 + position] = state;
 
   SmallVector<OpFoldResult> origin(tile.offsets.take_front(4));
   OpFoldResult rows;
