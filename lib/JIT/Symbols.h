@@ -1,0 +1,20 @@
+// The functions outside a kernel that its code may call.
+#ifndef ATTN_LIB_JIT_SYMBOLS_H
+#define ATTN_LIB_JIT_SYMBOLS_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+
+namespace attn {
+
+struct ExternalSymbol {
+  llvm::StringRef name;
+  void *address;
+};
+
+llvm::ArrayRef<ExternalSymbol> getAllowedSymbols();
+bool isAllowedSymbol(llvm::StringRef name);
+
+} // namespace attn
+
+#endif // ATTN_LIB_JIT_SYMBOLS_H
