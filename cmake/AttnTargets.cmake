@@ -35,3 +35,21 @@ function(attn_tablegen target source)
   add_public_tablegen_target(${target})
   set_property(GLOBAL APPEND PROPERTY ATTN_TABLEGEN_TARGETS ${target})
 endfunction()
+
+# attn_add_unit_test(Name [sources...] LINK libs...): a program of the sources,
+# by default Name.cpp of this folder, which lit runs through the RUN line in
+# that file: `// RUN: %unit/Name`.
+function(attn_add_unit_test name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  if(NOT ARG_UNPARSED_ARGUMENTS)
+    set(ARG_UNPARSED_ARGUMENTS ${name}.cpp)
+  endif()
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_include_directories(${name} PRIVATE
+    ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include)
+  target_compile_options(${name} PRIVATE -fno-exceptions)
+  target_link_libraries(${name} PRIVATE ${ARG_LINK})
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/test/Unit)
+  set_property(GLOBAL APPEND PROPERTY ATTN_UNIT_TESTS ${name})
+endfunction()

@@ -30,8 +30,18 @@ commands = {
     name: os.path.join(attn_tools, name)
     for name in ("attn-opt", "attn-run", "attn-bench")
 }
-for name in ("FileCheck", "not", "count", "split-file", "mlir-opt", "llc",
-             "llvm-mc", "llvm-nm", "llvm-objdump", "mlir-translate"):
+for name in (
+    "FileCheck",
+    "not",
+    "count",
+    "split-file",
+    "mlir-opt",
+    "llc",
+    "llvm-mc",
+    "llvm-nm",
+    "llvm-objdump",
+    "mlir-translate",
+):
     commands[name] = os.path.join(config.llvm_tools_dir, name)
 if os.environ.get("ATTN_VERIFY_ROUNDTRIP") == "1":
     commands["attn-opt"] += " --verify-roundtrip"
@@ -74,8 +84,11 @@ for program, feature in (
 
 for module in ("torch", "onnxruntime", "hypothesis"):
     found = subprocess.run(
-        [config.python_executable, "-c",
-         f"import importlib.util as u; exit(u.find_spec('{module}') is None)"],
+        [
+            config.python_executable,
+            "-c",
+            f"import importlib.util as u; exit(u.find_spec('{module}') is None)",
+        ],
         stderr=subprocess.DEVNULL,
     )
     if found.returncode == 0:

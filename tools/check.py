@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "check"
-HOUR = 3600.0
+LIMIT = 1500.0  # seconds for one command; a hang is a failure
 
 
 @dataclass
@@ -42,10 +43,10 @@ def run(command: Sequence[str], environment: dict[str, str] | None = None) -> in
     """Exit status of `command`; a step that hangs counts as failed."""
     try:
         return subprocess.run(
-            command, cwd=ROOT, env=environment, timeout=HOUR
+            command, cwd=ROOT, env=environment, timeout=LIMIT
         ).returncode
     except subprocess.TimeoutExpired:
-        print(f"    stopped after {HOUR:.0f} s: {' '.join(command)}")
+        print(f"    stopped after {LIMIT:.0f} s: {' '.join(command)}")
         return 124
 
 
@@ -70,9 +71,7 @@ def lint(options: argparse.Namespace) -> Count:
 
 def docs(options: argparse.Namespace) -> Count:
     del options
-    return with_report(
-        [sys.executable, "tools/docs", "--check"], REPORTS / "docs.json"
-    )
+    return with_report([sys.executable, "tools/docs", "--check"], REPORTS / "docs.json")
 
 
 def lit_count(report: Path) -> Count:
@@ -151,11 +150,45 @@ def pytest(options: argparse.Namespace) -> Count:
     return count
 
 
+PACKAGE_TEST = """
+import pathlib, subprocess, sys
+import numpy as np
+import attn_mlir as am
+
+folder = pathlib.Path(sys.argv[1]).resolve()
+assert folder in pathlib.Path(am.__file__).resolve().parents, am.__file__
+random = np.random.default_rng(0)
+q, k, v = (random.standard_normal((1, 4, 33, 24), np.float32) for _ in range(3))
+out = am.attention(q, k, v, mask=am.masks.causal())
+exact = am.reference.attention(q, k, v, mask=am.masks.causal())
+assert np.abs(out - exact).max() < 1e-5
+for tool in ("attn-opt", "attn-run"):
+    subprocess.run([sys.executable, folder / "bin" / tool, "--help"],
+                   check=True, stdout=subprocess.DEVNULL)
+"""
+
+
+def package(options: argparse.Namespace) -> Count:
+    """`pip install .` gives a package that works by itself."""
+    if options.fast:
+        print("    left out by --fast")
+        return Count(skipped=1)
+    folder = REPORTS / "package"
+    shutil.rmtree(folder, ignore_errors=True)
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
+    status = run([*install, "--no-build-isolation", "--target", str(folder), "."])
+    if status == 0:
+        environment = {**os.environ, "PYTHONPATH": str(folder)}
+        status = run([sys.executable, "-c", PACKAGE_TEST, str(folder)], environment)
+    return Count(failed=1) if status else Count(passed=1)
+
+
 STEPS: dict[str, Callable[[argparse.Namespace], Count]] = {
     "lint": lint,
     "docs": docs,
     "lit": lit,
     "pytest": pytest,
+    "package": package,
 }
 
 

@@ -5,13 +5,6 @@ DEBIAN_PACKAGES=(
   libmlir-22-dev mlir-22-tools llvm-22-dev clang-22 lld-22 libzstd-dev
   zlib1g-dev ninja-build ccache python3-venv python3-dev
 )
-# What only tests and benchmarks need; the package itself needs NumPy.
-TEST_REQUIREMENTS=(
-  'pytest>=8' 'hypothesis>=6' 'lit>=18' 'ml_dtypes>=0.4' 'matplotlib>=3.8'
-  'mypy>=1.14' 'ruff>=0.9'
-)
-PEER_REQUIREMENTS=('torch==2.13.0' 'onnxruntime>=1.20')
-BUILD_REQUIREMENTS=('numpy>=1.26' 'nanobind>=2.9' 'scikit-build-core>=0.11')
 
 if [[ -t 1 ]]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'
 else bold='' dim='' plain=''; fi
@@ -52,8 +45,8 @@ install_packages() {
   if ((${#missing[@]} == 0)); then return 0; fi
   if ((EUID != 0)); then
     printf 'Debian packages are missing. Run this, then come back:\n\n' >&2
-    printf '  sudo apt-get install -y --no-install-recommends %s\n\n' \
-      "${missing[*]}" >&2
+    printf "  sudo sh -c 'apt-get update && apt-get install -y %s'\n\n" \
+      "--no-install-recommends ${missing[*]}" >&2
     exit 1
   fi
   echo "    installing ${missing[*]}"
@@ -111,16 +104,32 @@ pip_install() {
   printf '%s' "$*" >"$stamp"
 }
 
+# requirements EXPRESSION: a list of pyproject.toml, one item a line.
+requirements() {
+  .venv/bin/python -c "import tomllib
+project = tomllib.load(open('pyproject.toml', 'rb'))
+print('\n'.join($1))"
+}
+
+install_extra() {
+  local list
+  mapfile -t list < <(
+    requirements "project['project']['optional-dependencies']['$1']"
+  )
+  pip_install "$1" "${list[@]}"
+}
+
 build_requirements() {
-  local extra=()
-  local version
+  local list extra=() version
+  mapfile -t list < <(requirements "project['build-system']['requires'] +
+    project['project']['dependencies']")
   version=$(cmake --version 2>/dev/null | awk 'NR == 1 { print $3 }') || true
   if [[ -z $version || $(printf '%s\n' 3.25 "$version" |
     sort -V | head -n 1) != 3.25 ]]; then
     extra+=('cmake>=3.25')
   fi
   ninja --version >/dev/null 2>&1 || extra+=(ninja)
-  pip_install build "${BUILD_REQUIREMENTS[@]}" "${extra[@]}"
+  pip_install build "${list[@]}" "${extra[@]}"
 }
 
 configure() {

@@ -50,9 +50,7 @@ class Kernel:
         A scalar argument's entry is its value when it is an integer (result
         sizes may depend on it), else None. Raises the argument error.
         """
-    def call(
-        self, inputs: Sequence[object], outputs: Sequence[object]
-    ) -> None:
+    def call(self, inputs: Sequence[object], outputs: Sequence[object]) -> None:
         """Run on arrays, writing into `outputs` (one array per result).
 
         Arrays: the DLPack C exchange (torch), the buffer protocol (NumPy),
