@@ -1,4 +1,9 @@
 //===- IndexEmitter.cpp - Index arithmetic with known ranges --------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #include "IndexEmitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

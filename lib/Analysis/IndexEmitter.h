@@ -1,5 +1,9 @@
-//===- IndexEmitter.h - Index arithmetic with known ranges -------*- C++
-//-*-===//
+//===- IndexEmitter.h - Index arithmetic with known ranges ------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef ATTN_LIB_ANALYSIS_INDEXEMITTER_H
 #define ATTN_LIB_ANALYSIS_INDEXEMITTER_H

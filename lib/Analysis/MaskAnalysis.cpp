@@ -1,4 +1,9 @@
 //===- MaskAnalysis.cpp - Which keys may a block of rows attend -----------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #include "attn/Analysis/MaskAnalysis.h"
 #include "MaskFacts.h"

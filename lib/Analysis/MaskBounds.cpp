@@ -1,4 +1,9 @@
 //===- MaskBounds.cpp - Bounds of the key loop as IR ----------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #include "IndexEmitter.h"
 #include "MaskFacts.h"
@@ -61,6 +66,7 @@ private:
   IRMapping block;
   Rows rows;
   Index keys;
+  Interval nothing; // an empty interval within the hull
   unsigned nextRowsId = 1;
   DenseMap<std::pair<const Sum *, unsigned>, Index> sums;
   DenseMap<std::pair<const Leaf *, unsigned>, Index> leaves;
@@ -229,12 +235,11 @@ Interval BoundsEmitter::outside(const Conjunct &conjunct, Interval interval) {
   Hull hull = hullOf(conjunct, /*inUnion=*/true);
   if (hull.alive.isAlways(false))
     return interval;
-  Interval below{interval.lower, interval.lower};
-  Interval above{interval.upper, interval.upper};
+  Interval below = nothing, above = nothing;
   if (hull.hasLower)
-    below.upper = minimum(interval.upper, hull.lower);
+    below = {interval.lower, minimum(interval.upper, hull.lower)};
   if (hull.hasUpper)
-    above.lower = maximum(interval.lower, hull.upper);
+    above = {maximum(interval.lower, hull.upper), interval.upper};
   Interval left = hull.hasLower && hull.hasUpper ? widest(below, above)
                   : hull.hasUpper                ? above
                                                  : below;
@@ -244,6 +249,7 @@ Interval BoundsEmitter::outside(const Conjunct &conjunct, Interval interval) {
 
 Interval BoundsEmitter::fullWithin(ArrayRef<Conjunct> masked, Interval hull) {
   Interval full = hull;
+  nothing = {hull.lower, hull.lower};
   // Half lines first: which part of a cut in the middle is wider depends on
   // them.
   for (bool isMiddle : {false, true})

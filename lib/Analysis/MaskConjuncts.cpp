@@ -1,4 +1,9 @@
 //===- MaskConjuncts.cpp - Masks as unions of key intervals ---------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #include "MaskConjuncts.h"
 #include "mlir/Analysis/Presburger/IntegerRelation.h"
@@ -14,8 +19,8 @@ static constexpr unsigned kMaxConjuncts = 64;
 
 /// Emptiness is asked only of small systems: the solver has no time limit.
 static constexpr unsigned kMaxEmptinessQueries = 16;
-static constexpr unsigned kMaxEmptinessVariables = 12;
-static constexpr unsigned kMaxEmptinessAtoms = 10;
+static constexpr unsigned kMaxEmptinessVariables = 6;
+static constexpr unsigned kMaxEmptinessAtoms = 6;
 
 using Atoms = SmallVector<const Node *, 4>;
 

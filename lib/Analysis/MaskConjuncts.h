@@ -1,5 +1,9 @@
-//===- MaskConjuncts.h - Masks as unions of key intervals --------*- C++
-//-*-===//
+//===- MaskConjuncts.h - Masks as unions of key intervals -------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef ATTN_LIB_ANALYSIS_MASKCONJUNCTS_H
 #define ATTN_LIB_ANALYSIS_MASKCONJUNCTS_H

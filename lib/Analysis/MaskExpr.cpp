@@ -1,4 +1,9 @@
 //===- MaskExpr.cpp - Hash-consed integer expressions of masks ------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #include "MaskExpr.h"
 #include "llvm/ADT/Hashing.h"
@@ -374,11 +379,14 @@ static void printLeaf(raw_ostream &os, const Leaf *leaf,
   case LeafKind::Symbol:
     os << names.lookup(leaf->value);
     return;
-  case LeafKind::FloorDiv:
-    os << "(";
+  case LeafKind::FloorDiv: {
+    bool isPlain = leaf->a->constant == 0 && leaf->a->terms.size() == 1 &&
+                   leaf->a->terms[0].factor == 1;
+    os << (isPlain ? "" : "(");
     printSum(os, leaf->a, names);
-    os << ") floordiv " << leaf->divisor;
+    os << (isPlain ? "" : ")") << " floordiv " << leaf->divisor;
     return;
+  }
   case LeafKind::Min:
   case LeafKind::Max:
   case LeafKind::Select:

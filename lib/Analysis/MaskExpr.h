@@ -1,5 +1,9 @@
-//===- MaskExpr.h - Hash-consed integer expressions of masks -----*- C++
-//-*-===//
+//===- MaskExpr.h - Hash-consed integer expressions of masks ----*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 //
 // Every integer expression is a sum: constant + factor * leaf + ... . Leaves
 // are the row i, the key j, symbols, and floordiv, min, max and select of sums.

@@ -1,5 +1,9 @@
-//===- MaskFacts.h - What the analysis of one mask knows ---------*- C++
-//-*-===//
+//===- MaskFacts.h - What the analysis of one mask knows --------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef ATTN_LIB_ANALYSIS_MASKFACTS_H
 #define ATTN_LIB_ANALYSIS_MASKFACTS_H

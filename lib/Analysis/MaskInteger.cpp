@@ -1,4 +1,9 @@
 //===- MaskInteger.cpp - Integer values of masks as sums ------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #include "MaskPredicate.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"

@@ -1,4 +1,9 @@
 //===- MaskPredicate.cpp - Mask regions as normalised predicates ----------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #include "MaskPredicate.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

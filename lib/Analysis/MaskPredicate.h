@@ -1,5 +1,9 @@
-//===- MaskPredicate.h - Mask regions as normalised predicates ---*- C++
-//-*-===//
+//===- MaskPredicate.h - Mask regions as normalised predicates --*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef ATTN_LIB_ANALYSIS_MASKPREDICATE_H
 #define ATTN_LIB_ANALYSIS_MASKPREDICATE_H

@@ -44,9 +44,9 @@ private:
 };
 
 constexpr std::pair<Phase, const char *> phases[] = {
-    {Phase::Input, "input"},           {Phase::Raise, "raise"},
-    {Phase::Expand, "expand"},         {Phase::Specialize, "specialize"},
-    {Phase::Tile, "tile"},             {Phase::Codegen, "codegen"},
+    {Phase::Input, "input"},   {Phase::Raise, "raise"},
+    {Phase::Expand, "expand"}, {Phase::Specialize, "specialize"},
+    {Phase::Tile, "tile"},     {Phase::Codegen, "codegen"},
     {Phase::Target, "target"},
 };
 
@@ -69,6 +69,7 @@ public:
       : source(source), options(options), reports(reports), listing(listing),
         context(getRegistry(), MLIRContext::Threading::DISABLED),
         parts(std::make_unique<::attn::Kernel::Parts>()) {
+    context.printOpOnDiagnostic(false);
     reports.attach(context);
     reports.attach(llvmContext);
   }
@@ -233,9 +234,9 @@ bool Compilation::emit() {
 bool Compilation::load() {
   if (listing || !target.isHost)
     return true;
-  auto loaded = ::attn::loadObject(
-      llvm::MemoryBufferRef(parts->object, parts->name),
-      parts->name + "_packed", {options.gdb, options.perf});
+  auto loaded =
+      ::attn::loadObject(llvm::MemoryBufferRef(parts->object, parts->name),
+                         parts->name + "_packed", {options.gdb, options.perf});
   if (!loaded)
     return fail(loaded.takeError());
   parts->loaded = std::move(*loaded);
@@ -278,9 +279,8 @@ std::unique_ptr<::attn::Kernel::Parts> Compilation::run() {
   return std::move(parts);
 }
 
-std::unique_ptr<::attn::Kernel::Parts>
-(::attn::runCompilation)(std::string_view source,
-                         const ::attn::Options &options,
-                         ::attn::Reports &reports, ::attn::Listing *listing) {
+std::unique_ptr<::attn::Kernel::Parts>(::attn::runCompilation)(
+    std::string_view source, const ::attn::Options &options,
+    ::attn::Reports &reports, ::attn::Listing *listing) {
   return Compilation(source, options, reports, listing).run();
 }

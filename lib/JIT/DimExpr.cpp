@@ -49,8 +49,7 @@ static bool apply(DimExpr::Op op, int64_t lhs, int64_t rhs, int64_t &result) {
   return true;
 }
 
-std::optional<int64_t>
-DimExpr::evaluate(std::span<const int64_t> slots) const {
+std::optional<int64_t> DimExpr::evaluate(std::span<const int64_t> slots) const {
   // Deep enough for any size an affine map of a kernel computes.
   std::array<int64_t, 64> stack;
   size_t depth = 0;

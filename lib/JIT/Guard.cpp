@@ -55,8 +55,7 @@ bool startThread(pthread_t &thread, Guarded &guarded) {
 
 } // namespace
 
-std::optional<std::string>
-attn::runGuarded(llvm::function_ref<void()> work) {
+std::optional<std::string> attn::runGuarded(llvm::function_ref<void()> work) {
   static std::once_flag once;
   std::call_once(once, [] {
     llvm::install_fatal_error_handler(onFatalError);

@@ -36,7 +36,9 @@ struct ByteRange {
   }
 };
 
-std::string quote(const ParameterInfo &info) { return "'" + info.name + "'"; }
+std::string quote(const ParameterInfo &info) {
+  return "argument '" + info.name + "'";
+}
 
 std::string printShape(std::span<const int64_t> shape) {
   std::string text = "[";
@@ -53,28 +55,26 @@ bool isCompatible(DType expected, DType got) {
   return (expected == DType::Index && got == DType::I64) ||
          (expected == DType::I64 && got == DType::Index) ||
          ((expected == DType::BF16 || expected == DType::F16) &&
-          got == DType::I16) ||
-         (expected == DType::I1 && got == DType::I8);
+          got == DType::I16);
 }
 
 /// Checks the type, the rank and the static sizes.
 std::string checkType(const ParameterInfo &info, const TensorRef &tensor) {
   if (!isCompatible(info.dtype, tensor.dtype))
-    return quote(info) + ": expected element type " + getName(info.dtype) +
-           ", got " + getName(tensor.dtype);
+    return quote(info) + " expects element type " + getName(info.dtype) +
+           ", but got " + getName(tensor.dtype);
   if (!info.isTensor)
     return tensor.rank == 0 ? ""
-                            : quote(info) + ": expected a scalar, got rank " +
+                            : quote(info) + " expects a scalar, but got rank " +
                                   std::to_string(tensor.rank);
   std::span<const int64_t> shape(tensor.shape, tensor.rank);
   if (tensor.rank != info.shape.size())
-    return quote(info) + ": expected rank " +
-           std::to_string(info.shape.size()) + ", got shape " +
-           printShape(shape);
+    return quote(info) + " expects rank " + std::to_string(info.shape.size()) +
+           ", but got shape " + printShape(shape);
   for (uint32_t i = 0; i < tensor.rank; ++i)
     if (info.shape[i] >= 0 && info.shape[i] != shape[i])
-      return quote(info) + ": expected shape " + printShape(info.shape) +
-             ", got " + printShape(shape);
+      return quote(info) + " expects shape " + printShape(info.shape) +
+             ", but got " + printShape(shape);
   return "";
 }
 
@@ -86,7 +86,7 @@ std::string checkLayout(const ParameterInfo &info, const TensorRef &tensor,
   for (uint32_t i = 0; i < tensor.rank; ++i) {
     int64_t size = tensor.shape[i], extent = 0;
     if (size < 0)
-      return quote(info) + ": expected sizes of at least 0, got " +
+      return quote(info) + " expects sizes of at least 0, but got " +
              printShape({tensor.shape, tensor.rank});
     empty |= size == 0;
     // Zero sizes must not hide what the other sizes multiply to.
@@ -101,20 +101,20 @@ std::string checkLayout(const ParameterInfo &info, const TensorRef &tensor,
   tooBig |= __builtin_mul_overflow(lowest, bytes, &lowByte) ||
             __builtin_mul_overflow(highest, bytes, &highByte);
   if (tooBig)
-    return quote(info) + ": expected at most 2^40 elements, got shape " +
+    return quote(info) + " expects at most 2^40 elements, but got shape " +
            printShape({tensor.shape, tensor.rank});
   if (empty)
     return "";
   if (tensor.rank && tensor.shape[tensor.rank - 1] > 1 &&
       tensor.strides[tensor.rank - 1] != 1)
-    return quote(info) + ": expected innermost stride 1, got " +
+    return quote(info) + " expects innermost stride 1, but got " +
            std::to_string(tensor.strides[tensor.rank - 1]);
   uintptr_t address = reinterpret_cast<uintptr_t>(tensor.data);
   if (!address)
-    return quote(info) + ": expected memory, got a null pointer";
+    return quote(info) + " expects memory, but got a null pointer";
   if (address % bytes)
-    return quote(info) + ": expected memory aligned to " +
-           std::to_string(bytes) + " bytes, got address modulo that " +
+    return quote(info) + " expects memory aligned to " + std::to_string(bytes) +
+           " bytes, but got address modulo that " +
            std::to_string(address % bytes);
   range = {address + lowByte, address + highByte + bytes};
   return "";
@@ -178,16 +178,16 @@ std::string checkConstraints(const Signature &signature,
     auto value = [](std::optional<int64_t> v) {
       return v ? std::to_string(*v) : std::string("an overflow");
     };
-    return "expected " + signature.describe(constraint.rhs) + 
+    return "expected " + signature.describe(constraint.rhs) +
            (equal ? " to equal " : " to be at least ") +
-           signature.describe(constraint.lhs) + " (" + value(lhs) + "), got " +
-           value(rhs);
+           signature.describe(constraint.lhs) + " (" + value(lhs) +
+           "), but got " + value(rhs);
   }
   return "";
 }
 
 std::string countError(const char *what, size_t expected, size_t got) {
-  return "expected " + std::to_string(expected) + " " + what + ", got " +
+  return "expected " + std::to_string(expected) + " " + what + ", but got " +
          std::to_string(got);
 }
 
@@ -243,7 +243,7 @@ static std::string evaluateResultDims(const Signature &signature,
     std::optional<int64_t> value = expr.evaluate(slots);
     if (!value || *value < 0)
       return "expected a result size of at least 0 from " +
-             signature.describe(expr) + ", got " +
+             signature.describe(expr) + ", but got " +
              (value ? std::to_string(*value) : "an overflow");
     *dims++ = *value;
   }
@@ -274,15 +274,14 @@ static std::string checkOutput(const Signature &signature,
     return error;
   for (uint32_t d = 0; d < output.rank; ++d)
     if (output.shape[d] != dims[d])
-      return quote(info) + ": expected shape " +
-             printShape({dims, output.rank}) + ", got " +
-             printShape({output.shape, output.rank});
+      return quote(info) + " expects shape " + printShape({dims, output.rank}) +
+             ", but got " + printShape({output.shape, output.rank});
   if (output.readOnly)
-    return quote(info) + ": expected writable memory, got a read-only array";
+    return quote(info) + " expects writable memory, but got a read-only array";
   if (std::string error = checkLayout(info, output, range); !error.empty())
     return error;
   if (range.begin < range.end && overlapsItself(output))
-    return quote(info) + ": expected distinct elements, got strides " +
+    return quote(info) + " expects distinct elements, but got strides " +
            printShape({output.strides, output.rank}) + " that overlap";
   for (size_t i = 0; i < others.size(); ++i) {
     if (!range.overlaps(others[i]))
@@ -291,17 +290,84 @@ static std::string checkOutput(const Signature &signature,
     const ParameterInfo &other = i < numArguments
                                      ? signature.arguments[i]
                                      : signature.results[i - numArguments];
-    return quote(info) + ": expected memory of its own, got memory shared " +
+    return quote(info) + " expects memory of its own, but got memory shared " +
            "with " + quote(other);
   }
   return "";
 }
 
+namespace {
+
+/// Builds the argument list of one call while checking layouts.
+class CallFrame {
+public:
+  CallFrame(const Signature &signature, std::span<const TensorRef> inputs,
+            std::span<const TensorRef> outputs)
+      : signature(signature), inputs(inputs), outputs(outputs),
+        ranges(inputs.size() + outputs.size()),
+        pointers(inputs.size() + outputs.size()),
+        descriptors(countWords(inputs) + countWords(outputs)),
+        next(descriptors.get()) {}
+
+  std::string addInputs() {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (!signature.arguments[i].isTensor) {
+        pointers[i] = inputs[i].data;
+        continue;
+      }
+      if (std::string error =
+              checkLayout(signature.arguments[i], inputs[i], ranges[i]);
+          !error.empty())
+        return error;
+      addDescriptor(i, inputs[i]);
+    }
+    return "";
+  }
+
+  std::string addOutputs(const int64_t *dims) {
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      size_t at = inputs.size() + i;
+      if (std::string error =
+              checkOutput(signature, signature.results[i], outputs[i], dims,
+                          {ranges.get(), at}, ranges[at]);
+          !error.empty())
+        return error;
+      dims += outputs[i].rank;
+      addDescriptor(at, outputs[i]);
+    }
+    return "";
+  }
+
+  void **getPointers() { return pointers.get(); }
+
+private:
+  static size_t countWords(std::span<const TensorRef> tensors) {
+    size_t words = 0;
+    for (const TensorRef &tensor : tensors)
+      words += 3 + 2 * size_t(tensor.rank);
+    return words;
+  }
+
+  void addDescriptor(size_t at, const TensorRef &tensor) {
+    pointers[at] = next;
+    next += writeDescriptor(tensor, next);
+  }
+
+  const Signature &signature;
+  std::span<const TensorRef> inputs, outputs;
+  Scratch<ByteRange, 16> ranges;
+  Scratch<void *, 16> pointers;
+  Scratch<int64_t, 192> descriptors;
+  int64_t *next;
+};
+
+} // namespace
+
 std::string Kernel::call(std::span<const TensorRef> inputs,
                          std::span<const TensorRef> outputs) const {
   const Signature &signature = parts->signature;
   if (!parts->loaded)
-    return "expected a kernel for this machine, got one compiled for '" +
+    return "expected a kernel for this machine, but got one compiled for '" +
            parts->options.target + "'";
   if (std::string error = checkInputs(signature, inputs); !error.empty())
     return error;
@@ -310,48 +376,18 @@ std::string Kernel::call(std::span<const TensorRef> inputs,
   unsigned numSlots = signature.getNumSlots();
   Scratch<int64_t, 64> slots(numSlots);
   fillSlots(signature, inputs, slots.get());
-  if (std::string error = checkConstraints(signature, {slots.get(), numSlots});
-      !error.empty())
+  std::span<const int64_t> values(slots.get(), numSlots);
+  if (std::string error = checkConstraints(signature, values); !error.empty())
     return error;
   Scratch<int64_t, 16> dims(signature.resultDims.size());
-  if (std::string error =
-          evaluateResultDims(signature, {slots.get(), numSlots}, dims.get());
+  if (std::string error = evaluateResultDims(signature, values, dims.get());
       !error.empty())
     return error;
-
-  size_t count = inputs.size() + outputs.size();
-  Scratch<ByteRange, 16> ranges(count);
-  Scratch<void *, 16> pointers(count);
-  size_t words = 0;
-  for (size_t i = 0; i < count; ++i)
-    words += 3 + 2 * size_t((i < inputs.size() ? inputs[i]
-                                               : outputs[i - inputs.size()])
-                                .rank);
-  Scratch<int64_t, 192> descriptors(words);
-  int64_t *next = descriptors.get();
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const ParameterInfo &info = signature.arguments[i];
-    pointers[i] = inputs[i].data;
-    if (!info.isTensor)
-      continue;
-    if (std::string error = checkLayout(info, inputs[i], ranges[i]);
-        !error.empty())
-      return error;
-    pointers[i] = next;
-    next += writeDescriptor(inputs[i], next);
-  }
-  const int64_t *expected = dims.get();
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    size_t at = inputs.size() + i;
-    if (std::string error =
-            checkOutput(signature, signature.results[i], outputs[i], expected,
-                        {ranges.get(), at}, ranges[at]);
-        !error.empty())
-      return error;
-    expected += outputs[i].rank;
-    pointers[at] = next;
-    next += writeDescriptor(outputs[i], next);
-  }
-  parts->loaded->entry(pointers.get());
+  CallFrame frame(signature, inputs, outputs);
+  if (std::string error = frame.addInputs(); !error.empty())
+    return error;
+  if (std::string error = frame.addOutputs(dims.get()); !error.empty())
+    return error;
+  parts->loaded->entry(frame.getPointers());
   return "";
 }

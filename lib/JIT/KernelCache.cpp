@@ -21,10 +21,9 @@ std::string KernelCache::makeKey(std::string_view source,
   add(options.entry);
   add(options.fileName);
   add(options.schedule);
-  for (int64_t number : {options.blockQueries, options.blockKeys,
-                         int64_t(options.checkIndices),
-                         int64_t(options.optLevel), int64_t(options.gdb),
-                         int64_t(options.perf)})
+  for (int64_t number :
+       {options.blockQueries, options.blockKeys, int64_t(options.checkIndices),
+        int64_t(options.optLevel), int64_t(options.gdb), int64_t(options.perf)})
     key += std::to_string(number) + ",";
   key += source;
   return key;

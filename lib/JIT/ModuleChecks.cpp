@@ -9,7 +9,7 @@ static constexpr unsigned maxNesting = 1000;
 static constexpr int64_t maxElements = int64_t(1) << 40;
 static constexpr int64_t maxConstantElements = int64_t(1) << 26;
 
-LogicalResult (::attn::checkNesting)(ModuleOp module) {
+LogicalResult(::attn::checkNesting)(ModuleOp module) {
   SmallVector<std::pair<Operation *, unsigned>> worklist = {{module, 0}};
   while (!worklist.empty()) {
     auto [op, depth] = worklist.pop_back_val();
@@ -43,7 +43,7 @@ static LogicalResult checkType(Operation *op, Type type) {
   return op->emitOpError("expects at most 2^40 elements, but got ") << type;
 }
 
-LogicalResult (::attn::checkSizes)(ModuleOp module) {
+LogicalResult(::attn::checkSizes)(ModuleOp module) {
   WalkResult result = module.walk([&](Operation *op) {
     for (Type type : op->getResultTypes())
       if (failed(checkType(op, type)))

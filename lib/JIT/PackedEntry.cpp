@@ -36,7 +36,8 @@ Error attn::addPackedEntry(Module &module, StringRef entry,
   if (!callee || callee->isDeclaration())
     return createStringError("no function '_mlir_ciface_" + entry +
                              "' after lowering");
-  if (callee->arg_size() != numArguments || !callee->getReturnType()->isVoidTy())
+  if (callee->arg_size() != numArguments ||
+      !callee->getReturnType()->isVoidTy())
     return createStringError("expected '_mlir_ciface_" + entry + "' to take " +
                              Twine(numArguments) +
                              " arguments and return nothing, but got " +
@@ -52,8 +53,8 @@ Error attn::addPackedEntry(Module &module, StringRef entry,
   IRBuilder<> builder(BasicBlock::Create(context, "entry", packed));
   SmallVector<Value *> arguments;
   for (auto [index, argument] : enumerate(callee->args())) {
-    Value *slot = builder.CreateConstInBoundsGEP1_64(
-        pointer, packed->getArg(0), index);
+    Value *slot =
+        builder.CreateConstInBoundsGEP1_64(pointer, packed->getArg(0), index);
     Value *value = builder.CreateLoad(pointer, slot);
     if (!argument.getType()->isPointerTy())
       value = builder.CreateLoad(argument.getType(), value);

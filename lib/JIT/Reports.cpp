@@ -65,8 +65,8 @@ class Collector final : public mlir::remark::detail::MLIRRemarkStreamerBase {
 public:
   explicit Collector(std::vector<Remark> &remarks) : remarks(remarks) {}
 
-  void
-  streamOptimizationRemark(const mlir::remark::detail::Remark &source) override {
+  void streamOptimizationRemark(
+      const mlir::remark::detail::Remark &source) override {
     Remark remark;
     remark.kind = toKind(source.getRemarkType());
     remark.pass = source.getCategoryName().empty()

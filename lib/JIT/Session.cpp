@@ -57,8 +57,7 @@ static Error defineRuntime(orc::LLJIT &jit, orc::JITDylib &runtime) {
 }
 
 static Error enableGDB(orc::LLJIT &jit) {
-  auto *layer =
-      dyn_cast<orc::ObjectLinkingLayer>(&jit.getObjLinkingLayer());
+  auto *layer = dyn_cast<orc::ObjectLinkingLayer>(&jit.getObjLinkingLayer());
   if (!layer)
     return createStringError("the linker cannot register with GDB");
   Error error = Error::success();
@@ -109,8 +108,8 @@ Expected<std::unique_ptr<LoadedObject>> Session::load(MemoryBufferRef object,
     return dylib.takeError();
   dylib->addToLinkOrder(*runtime);
   auto loaded = std::make_unique<SessionObject>(*this, *dylib);
-  if (Error error = jit->addObjectFile(
-          *dylib, MemoryBuffer::getMemBuffer(object, false)))
+  if (Error error =
+          jit->addObjectFile(*dylib, MemoryBuffer::getMemBuffer(object, false)))
     return error;
   auto address = jit->lookup(*dylib, symbol);
   if (!address)

@@ -1,6 +1,7 @@
 #include "SignatureBuilder.h"
 #include "Reports.h"
 
+#include "attn/Dialect/Attn/IR/Attn.h"
 #include "mlir/Dialect/Affine/IR/ValueBoundsOpInterfaceImpl.h"
 #include "mlir/Dialect/Arith/IR/ValueBoundsOpInterfaceImpl.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -182,7 +183,8 @@ private:
 
 } // namespace
 
-static LogicalResult addResultDims(func::FuncOp function, Signature &signature) {
+static LogicalResult addResultDims(func::FuncOp function,
+                                   Signature &signature) {
   if (!llvm::hasSingleElement(function.getBody()))
     return function.emitOpError("expects a body of one block");
   SizeExpressions sizes(function);
@@ -208,8 +210,8 @@ static LogicalResult addResultDims(func::FuncOp function, Signature &signature) 
   return success();
 }
 
-FailureOr<Signature> (::attn::buildSignature)(func::FuncOp function,
-                                          std::string_view source) {
+FailureOr<Signature>(::attn::buildSignature)(func::FuncOp function,
+                                             std::string_view source) {
   Signature signature;
   for (BlockArgument argument : function.getArguments()) {
     std::string name = readName(argument.getLoc(), source);
@@ -235,8 +237,8 @@ FailureOr<Signature> (::attn::buildSignature)(func::FuncOp function,
 
 /// The size operand dimension `expr` of the extents `loops` needs: largest
 /// index plus one. Known for expressions that grow with every loop index.
-static std::optional<DimExpr> getNeededSize(AffineExpr expr,
-                                            ArrayRef<std::optional<DimExpr>> loops) {
+static std::optional<DimExpr>
+getNeededSize(AffineExpr expr, ArrayRef<std::optional<DimExpr>> loops) {
   if (auto dim = dyn_cast<AffineDimExpr>(expr))
     return loops[dim.getPosition()];
   auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
@@ -285,12 +287,56 @@ addLoopConstraints(SizeExpressions &sizes, Signature &signature,
   return loops;
 }
 
+/// Regions read captured tensors at the pair's own indices: those must have an
+/// element for each.
+static void addRegionConstraints(SizeExpressions &sizes, Signature &signature,
+                                 StringRef origin, Region &region,
+                                 unsigned firstIndex,
+                                 ArrayRef<std::optional<DimExpr>> loops) {
+  region.walk([&](tensor::ExtractOp extract) {
+    for (auto [dim, index] : llvm::enumerate(extract.getIndices())) {
+      auto argument = dyn_cast<BlockArgument>(index);
+      if (!argument || argument.getOwner()->getParent() != &region ||
+          argument.getArgNumber() < firstIndex)
+        continue;
+      // Arguments (b, h, i, j) are the first four loops.
+      const std::optional<DimExpr> &extent =
+          loops[argument.getArgNumber() - firstIndex];
+      std::optional<DimExpr> size = sizes.getDim(extract.getTensor(), dim);
+      if (extent && size)
+        addConstraint(signature, DimConstraint::Kind::AtLeast, *extent, *size,
+                      origin);
+    }
+  });
+}
+
+static void addAttentionConstraints(SizeExpressions &sizes,
+                                    Signature &signature,
+                                    mlir::attn::AttentionOpInterface op) {
+  StringRef origin = op->getName().getStringRef();
+  SmallVector<std::optional<DimExpr>> loops = addLoopConstraints(
+      sizes, signature, origin, op.getRoleMaps(), op.getRoleOperands());
+  addRegionConstraints(sizes, signature, origin, op.getScoreRegion(), 1, loops);
+  addRegionConstraints(sizes, signature, origin, op.getMaskRegion(), 0, loops);
+  auto attention = dyn_cast<mlir::attn::AttentionOp>(op.getOperation());
+  if (!attention || !attention.getSinks())
+    return;
+  std::optional<DimExpr> size = sizes.getDim(attention.getSinks(), 0);
+  const std::optional<DimExpr> &heads = loops[mlir::attn::kHead];
+  if (heads && size)
+    addConstraint(signature, DimConstraint::Kind::Equal, *heads, *size, origin);
+}
+
 void ::attn::addConstraints(func::FuncOp function, Signature &signature) {
   SizeExpressions sizes(function);
-  function.walk([&](linalg::LinalgOp op) {
-    if (!op.hasPureTensorSemantics())
+  function.walk([&](Operation *op) {
+    if (auto attention = dyn_cast<mlir::attn::AttentionOpInterface>(op)) {
+      addAttentionConstraints(sizes, signature, attention);
       return;
-    addLoopConstraints(sizes, signature, op->getName().getStringRef(),
-                       op.getIndexingMapsArray(), op->getOperands());
+    }
+    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+    if (linalgOp && linalgOp.hasPureTensorSemantics())
+      addLoopConstraints(sizes, signature, op->getName().getStringRef(),
+                         linalgOp.getIndexingMapsArray(), op->getOperands());
   });
 }

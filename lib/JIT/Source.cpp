@@ -119,9 +119,8 @@ std::optional<Diagnostic> attn::checkSource(std::string_view source,
   if (source.size() > maxBytes) {
     Diagnostic error;
     error.location.file = fileName;
-    error.message = "expected a source of at most " +
-                    std::to_string(maxBytes) + " bytes, got " +
-                    std::to_string(source.size());
+    error.message = "expected a source of at most " + std::to_string(maxBytes) +
+                    " bytes, got " + std::to_string(source.size());
     return error;
   }
   if (llvm::StringRef(source).starts_with("ML\xefR"))

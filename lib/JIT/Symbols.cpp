@@ -1,5 +1,6 @@
 #include "Symbols.h"
 
+#include "attn/Runtime/MemrefCopy.h"
 #include "attn/Runtime/ParallelFor.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -48,43 +49,68 @@ static __bf16 truncateDoubleToBFloat(double value) {
 #define ATTN_MATH_1(NAME)                                                      \
   {#NAME, reinterpret_cast<void *>(static_cast<double (*)(double)>(&::NAME))}, \
   {                                                                            \
-#NAME "f",                                                                 \
+    #NAME "f",                                                                 \
         reinterpret_cast<void *>(static_cast<float (*)(float)>(&::NAME##f))    \
   }
 #define ATTN_MATH_2(NAME)                                                      \
   {#NAME, reinterpret_cast<void *>(                                            \
               static_cast<double (*)(double, double)>(&::NAME))},              \
   {                                                                            \
-#NAME "f", reinterpret_cast<void *>(                                       \
-                       static_cast<float (*)(float, float)>(&::NAME##f))       \
+    #NAME "f", reinterpret_cast<void *>(                                       \
+                   static_cast<float (*)(float, float)>(&::NAME##f))           \
   }
 
 llvm::ArrayRef<ExternalSymbol> attn::getAllowedSymbols() {
   static const ExternalSymbol symbols[] = {
       ATTN_SYMBOL(attn_parallel_for),
+      ATTN_SYMBOL(memrefCopy),
       ATTN_SYMBOL(malloc),
       ATTN_SYMBOL(free),
       ATTN_SYMBOL(aligned_alloc),
-      {"memcpy", reinterpret_cast<void *>(
-                     static_cast<void *(*)(void *, const void *, size_t)>(
-                         &::memcpy))},
-      {"memmove", reinterpret_cast<void *>(
-                      static_cast<void *(*)(void *, const void *, size_t)>(
-                          &::memmove))},
+      {"memcpy",
+       reinterpret_cast<void *>(
+           static_cast<void *(*)(void *, const void *, size_t)>(&::memcpy))},
+      {"memmove",
+       reinterpret_cast<void *>(
+           static_cast<void *(*)(void *, const void *, size_t)>(&::memmove))},
       {"memset", reinterpret_cast<void *>(
                      static_cast<void *(*)(void *, int, size_t)>(&::memset))},
-      ATTN_MATH_1(acos),      ATTN_MATH_1(acosh), ATTN_MATH_1(asin),
-      ATTN_MATH_1(asinh),     ATTN_MATH_1(atan),  ATTN_MATH_1(atanh),
-      ATTN_MATH_1(cbrt),      ATTN_MATH_1(ceil),  ATTN_MATH_1(cos),
-      ATTN_MATH_1(cosh),      ATTN_MATH_1(erf),   ATTN_MATH_1(erfc),
-      ATTN_MATH_1(exp),       ATTN_MATH_1(exp2),  ATTN_MATH_1(expm1),
-      ATTN_MATH_1(fabs),      ATTN_MATH_1(floor), ATTN_MATH_1(log),
-      ATTN_MATH_1(log10),     ATTN_MATH_1(log1p), ATTN_MATH_1(log2),
-      ATTN_MATH_1(nearbyint), ATTN_MATH_1(rint),  ATTN_MATH_1(round),
-      ATTN_MATH_1(roundeven), ATTN_MATH_1(sin),   ATTN_MATH_1(sinh),
-      ATTN_MATH_1(sqrt),      ATTN_MATH_1(tan),   ATTN_MATH_1(tanh),
-      ATTN_MATH_1(trunc),     ATTN_MATH_2(atan2), ATTN_MATH_2(copysign),
-      ATTN_MATH_2(fmax),      ATTN_MATH_2(fmin),  ATTN_MATH_2(fmod),
+      ATTN_MATH_1(acos),
+      ATTN_MATH_1(acosh),
+      ATTN_MATH_1(asin),
+      ATTN_MATH_1(asinh),
+      ATTN_MATH_1(atan),
+      ATTN_MATH_1(atanh),
+      ATTN_MATH_1(cbrt),
+      ATTN_MATH_1(ceil),
+      ATTN_MATH_1(cos),
+      ATTN_MATH_1(cosh),
+      ATTN_MATH_1(erf),
+      ATTN_MATH_1(erfc),
+      ATTN_MATH_1(exp),
+      ATTN_MATH_1(exp2),
+      ATTN_MATH_1(expm1),
+      ATTN_MATH_1(fabs),
+      ATTN_MATH_1(floor),
+      ATTN_MATH_1(log),
+      ATTN_MATH_1(log10),
+      ATTN_MATH_1(log1p),
+      ATTN_MATH_1(log2),
+      ATTN_MATH_1(nearbyint),
+      ATTN_MATH_1(rint),
+      ATTN_MATH_1(round),
+      ATTN_MATH_1(roundeven),
+      ATTN_MATH_1(sin),
+      ATTN_MATH_1(sinh),
+      ATTN_MATH_1(sqrt),
+      ATTN_MATH_1(tan),
+      ATTN_MATH_1(tanh),
+      ATTN_MATH_1(trunc),
+      ATTN_MATH_2(atan2),
+      ATTN_MATH_2(copysign),
+      ATTN_MATH_2(fmax),
+      ATTN_MATH_2(fmin),
+      ATTN_MATH_2(fmod),
       ATTN_MATH_2(pow),
       {"fma", reinterpret_cast<void *>(
                   static_cast<double (*)(double, double, double)>(&::fma))},

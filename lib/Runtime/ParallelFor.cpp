@@ -27,8 +27,7 @@ thread_local bool insideBody = false;
 bool adopt(void *library, const char *name) {
   if (!library)
     return false;
-  auto entry =
-      reinterpret_cast<GompParallel>(dlsym(library, "GOMP_parallel"));
+  auto entry = reinterpret_cast<GompParallel>(dlsym(library, "GOMP_parallel"));
   if (!entry)
     return false;
   gompParallel = entry;

@@ -55,7 +55,7 @@ class Kernel:
 
         Arrays: the DLPack C exchange (torch), the buffer protocol (NumPy),
         `__dlpack__`, or ml_dtypes' bfloat16 arrays; CPU memory only. uint16
-        stands for bf16 or f16 bits, uint8 for i1 and i8. Scalars: Python or
+        stands for bf16 or f16 bits and for i16, uint8 for i8. Scalars: Python or
         NumPy numbers. Inputs need innermost stride 1 and element alignment;
         the package copies others first (`needs_copy`). Raises the argument
         error, naming argument, expected and got.

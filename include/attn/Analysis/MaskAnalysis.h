@@ -1,5 +1,9 @@
-//===- MaskAnalysis.h - Which keys may a block of rows attend ----*- C++
-//-*-===//
+//===- MaskAnalysis.h - Which keys may a block of rows attend ---*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 //
 // A mask is an i1 predicate over (batch, head, row, key). This analysis turns
 // it into bounds of the key loop: comparisons that are affine in row and key,
@@ -55,12 +59,13 @@ public:
                           Value head, Value firstRow, Value lastRow,
                           Value numKeys) const;
 
-  /// How the number of keys of a row changes as the row grows.
+  /// How the number of keys within the bounds changes as the row grows.
   enum class Trend { Flat, Growing, Shrinking, Unknown };
   Trend getTrend() const;
 
-  /// False if an atom was left out because it was not understood: the bounds
-  /// are sound but wide.
+  /// False if an atom was left out because it was not understood, or the
+  /// predicate has too many cases: the bounds are sound but wide. Atoms with
+  /// the key under mod are understood, yet no interval expresses them.
   bool isExact() const;
 
   /// The sub-expressions that were not understood, in the order met.

@@ -3,8 +3,8 @@
 #ifndef ATTN_JIT_KERNEL_H
 #define ATTN_JIT_KERNEL_H
 
-#include "attn/JIT/DimExpr.h"
 #include "attn/JIT/Diagnostic.h"
+#include "attn/JIT/DimExpr.h"
 
 #include <atomic>
 #include <cstdint>
@@ -17,7 +17,18 @@
 
 namespace attn {
 
-enum class DType : uint8_t { F64, F32, F16, BF16, I64, I32, I16, I8, I1, Index };
+enum class DType : uint8_t {
+  F64,
+  F32,
+  F16,
+  BF16,
+  I64,
+  I32,
+  I16,
+  I8,
+  I1,
+  Index
+};
 
 /// "f32", "bf16", ...
 const char *getName(DType type);

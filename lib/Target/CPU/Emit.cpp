@@ -90,8 +90,7 @@ void mlir::attn::optimizeModule(llvm::Module &module,
   builder.crossRegisterProxies(lam, fam, cam, mam);
   llvm::ModulePassManager mpm;
   if (level == OptLevel::Light)
-    mpm.addPass(
-        llvm::createModuleToFunctionPassAdaptor(buildLightPipeline()));
+    mpm.addPass(llvm::createModuleToFunctionPassAdaptor(buildLightPipeline()));
   else
     mpm = builder.buildPerModuleDefaultPipeline(
         level == OptLevel::Full ? llvm::OptimizationLevel::O3

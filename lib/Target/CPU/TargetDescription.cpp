@@ -65,7 +65,8 @@ FeatureSet featuresOf(const NamedTarget &named) {
   FeatureSet features;
   std::string error;
   llvm::Triple triple(named.triple);
-  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, error);
   if (!target)
     return features;
   std::unique_ptr<llvm::MCSubtargetInfo> info(
@@ -141,10 +142,12 @@ CPUTarget describeHost() {
     target.cpu = target.isX86() ? "x86-64" : "generic";
   applyFeatures(target, features, host.vendor);
   // Naming a CPU switches on its features: those the bits deny are taken back.
+  llvm::SmallVector<std::string> flags;
   for (auto &feature : llvm::sys::getHostCPUFeatures())
-    target.features += (target.features.empty() ? "" : ",") +
-                       std::string(feature.second ? "+" : "-") +
-                       feature.first().str();
+    flags.push_back((feature.second ? "+" : "-") + feature.first().str());
+  // Sorted: the text is part of cache keys.
+  llvm::sort(flags);
+  target.features = llvm::join(flags, ",");
   target.fmaPerCycle = hostFMAPerCycle(target, host, features);
   target.l1Bytes = host.l1Bytes ? host.l1Bytes : 32 * KiB;
   target.l2Bytes = host.l2Bytes ? host.l2Bytes : 512 * KiB;
@@ -158,6 +161,18 @@ const CPUTarget &getHost() {
   return host;
 }
 
+/// Features whose instructions the backend picks by itself; others need an
+/// intrinsic, or only tune.
+bool isUsedByCodegen(StringRef feature) {
+  for (StringRef prefix : {"adx", "aes", "amx", "avx", "bmi", "cx16", "f16c",
+                           "fma", "gfni", "lzcnt", "movbe", "pclmul", "popcnt",
+                           "sha", "sse", "ssse", "tbm", "vaes", "vpclmul",
+                           "xop"})
+    if (feature.starts_with(prefix))
+      return true;
+  return false;
+}
+
 /// Whether everything the target may execute is there on this machine.
 bool runsOnHost(const CPUTarget &target, const FeatureSet &features) {
   const CPUTarget &host = getHost();
@@ -165,12 +180,9 @@ bool runsOnHost(const CPUTarget &target, const FeatureSet &features) {
     return false;
   if (!target.isX86())
     return llvm::Triple(host.triple).isAArch64() && target.cpu == "generic";
-  // Only features the host reports on, one way or the other, are instruction
-  // sets; the rest tune.
   llvm::StringMap<bool> reported = llvm::sys::getHostCPUFeatures();
   return llvm::all_of(features.keys(), [&](StringRef name) {
-    auto it = reported.find(name);
-    return it == reported.end() || it->second;
+    return !isUsedByCodegen(name) || reported.lookup(name);
   });
 }
 

@@ -39,8 +39,8 @@ ParseResult attn::parseOptionalScale(OpAsmParser &parser,
   return parser.parseRParen();
 }
 
-void attn::printOptionalScale(OpAsmPrinter &printer, Operation *,
-                              Value operand, Type type, FloatAttr value) {
+void attn::printOptionalScale(OpAsmPrinter &printer, Operation *, Value operand,
+                              Type type, FloatAttr value) {
   // A malformed operation with both is printed in the generic form.
   if (!operand && !value)
     return;
@@ -62,9 +62,8 @@ struct OperandList {
   /// `(%a, %b : type, type)`.
   ParseResult parse(OpAsmParser &parser) {
     loc = parser.getCurrentLocation();
-    return failure(
-        parser.parseLParen() || parser.parseOperandList(operands) ||
-        parser.parseColonTypeList(types) || parser.parseRParen());
+    return failure(parser.parseLParen() || parser.parseOperandList(operands) ||
+                   parser.parseColonTypeList(types) || parser.parseRParen());
   }
 
   /// `(%a, %b)`, all of type index.
@@ -235,8 +234,7 @@ ParseResult AttentionOp::parse(OpAsmParser &parser, OperationState &result) {
 }
 
 void AttentionOp::print(OpAsmPrinter &printer) {
-  printOperands(printer, "ins",
-                ValueRange{getQuery(), getKey(), getValue()});
+  printOperands(printer, "ins", ValueRange{getQuery(), getKey(), getValue()});
   printOperands(printer, "outs", getDpsInits());
   printOptionalScale(printer, *this, getScale(),
                      getScale() ? getScale().getType() : Type(),
@@ -249,10 +247,12 @@ void AttentionOp::print(OpAsmPrinter &printer) {
   printModifiers(printer, "masks", getMasksAttr(),
                  getMaskOperandCounts().value_or(ArrayRef<int32_t>()),
                  getMaskOperands());
-  SmallVector<StringRef> elided = {
-      getOperandSegmentSizesAttrName(), getScaleValueAttrName(),
-      getScoresAttrName(),              getMasksAttrName(),
-      getScoreOperandCountsAttrName(),  getMaskOperandCountsAttrName()};
+  SmallVector<StringRef> elided = {getOperandSegmentSizesAttrName(),
+                                   getScaleValueAttrName(),
+                                   getScoresAttrName(),
+                                   getMasksAttrName(),
+                                   getScoreOperandCountsAttrName(),
+                                   getMaskOperandCountsAttrName()};
   if (hasDefaultMaps(*this, getIndexingMapsAttr(), getDefaultMaps()))
     elided.push_back(getIndexingMapsAttrName());
   printTail(printer, *this, elided);
@@ -288,16 +288,15 @@ ParseResult OnlineAttentionOp::parse(OpAsmParser &parser,
     return parser.emitError(rows.loc)
            << "expects 1 operand in 'rows', but got " << rows.size();
   properties.logit_scale = parser.getBuilder().getF64FloatAttr(scale);
-  properties.operandSegmentSizes = {1, 1, 1, origin.size(), rows.size(),
-                                    1, 1, 1};
+  properties.operandSegmentSizes = {1,           1, 1, origin.size(),
+                                    rows.size(), 1, 1, 1};
   return failure(parseTail(parser, result) || ins.resolve(parser, result) ||
                  origin.resolve(parser, result) ||
                  rows.resolve(parser, result) || outs.resolve(parser, result));
 }
 
 void OnlineAttentionOp::print(OpAsmPrinter &printer) {
-  printOperands(printer, "ins",
-                ValueRange{getQuery(), getKey(), getValue()});
+  printOperands(printer, "ins", ValueRange{getQuery(), getKey(), getValue()});
   printOperands(printer, "outs", getDpsInits());
   if (!getLogitScale().isExactlyValue(1.0)) {
     printer << " logit_scale(";

@@ -60,15 +60,17 @@ static Value convertFloat(OpBuilder &b, Location loc, Value value, Type type) {
   return value;
 }
 
-/// `i + offset`, with `offset` a constant and, where present, the operand.
+/// `base + offset`, plus the operand where present. Constants are folded, and
+/// 0 is not added.
 static Value shifted(OpBuilder &b, Location loc, Value base, int64_t offset,
                      const PairContext &pair) {
-  if (offset)
-    base = addIndex(b, loc, base, indexConstant(b, loc, offset));
-  if (!pair.operands.empty())
-    base = addIndex(b, loc, base,
-                    loadIndex(b, loc, pair.operands.front(), pair.batch));
-  return base;
+  if (!pair.operands.empty()) {
+    Value extra = loadIndex(b, loc, pair.operands.front(), pair.batch);
+    if (offset)
+      extra = addIndex(b, loc, extra, indexConstant(b, loc, offset));
+    return addIndex(b, loc, base, extra);
+  }
+  return offset ? addIndex(b, loc, base, indexConstant(b, loc, offset)) : base;
 }
 
 static Value compare(OpBuilder &b, Location loc, arith::CmpIPredicate predicate,
@@ -143,13 +145,19 @@ void CausalAttr::print(AsmPrinter &printer) const {
 
 Value CausalAttr::materialize(OpBuilder &b, Location loc,
                               const PairContext &pair) const {
+  int64_t offset = getOffset();
   Value diagonal = pair.query;
-  if (getAlign() == CausalAlignment::BottomRight)
-    diagonal = addIndex(b, loc, diagonal,
-                        b.createOrFold<arith::SubIOp>(loc, pair.numKeys,
-                                                      pair.numQueries));
+  if (getAlign() == CausalAlignment::BottomRight) {
+    Value difference =
+        b.createOrFold<arith::SubIOp>(loc, pair.numKeys, pair.numQueries);
+    APInt constant;
+    if (matchPattern(difference, m_ConstantInt(&constant)))
+      offset += constant.getSExtValue();
+    else
+      diagonal = addIndex(b, loc, diagonal, difference);
+  }
   return compare(b, loc, arith::CmpIPredicate::sle, pair.key,
-                 shifted(b, loc, diagonal, getOffset(), pair));
+                 shifted(b, loc, diagonal, offset, pair));
 }
 
 LogicalResult
@@ -175,9 +183,8 @@ Value WindowAttr::materialize(OpBuilder &b, Location loc,
                               const PairContext &pair) const {
   Value keep;
   if (getLeft() != -1)
-    keep =
-        compare(b, loc, arith::CmpIPredicate::sge, pair.key,
-                shifted(b, loc, pair.query, getOffset() - getLeft(), pair));
+    keep = compare(b, loc, arith::CmpIPredicate::sge, pair.key,
+                   shifted(b, loc, pair.query, getOffset() - getLeft(), pair));
   if (getRight() != -1) {
     Value after =
         compare(b, loc, arith::CmpIPredicate::sle, pair.key,
@@ -187,6 +194,10 @@ Value WindowAttr::materialize(OpBuilder &b, Location loc,
   if (!keep)
     keep = arith::ConstantIntOp::create(b, loc, 1, 1);
   return keep;
+}
+
+bool WindowAttr::isTrivial() const {
+  return getLeft() == -1 && getRight() == -1;
 }
 
 LogicalResult
@@ -307,8 +318,8 @@ static Value createAlibiTable(OpBuilder &b, Location loc, Type type,
   for (double slope : getAlibiSlopes(numHeads))
     slopes.push_back(b.getFloatAttr(type, slope));
   auto tableType = RankedTensorType::get(numHeads, type);
-  return arith::ConstantOp::create(
-      b, loc, DenseElementsAttr::get(tableType, slopes));
+  return arith::ConstantOp::create(b, loc,
+                                   DenseElementsAttr::get(tableType, slopes));
 }
 
 Value AlibiAttr::materialize(OpBuilder &b, Location loc, Value score,
@@ -365,9 +376,8 @@ Value BiasAttr::materialize(OpBuilder &b, Location loc, Value score,
     Value position[] = {pair.batch, pair.head, pair.query, pair.key};
     SmallVector<Value> indices;
     int64_t rank = shaped.getRank();
-    for (auto [size, index] :
-         llvm::zip_equal(shaped.getShape(),
-                         ArrayRef<Value>(position).take_back(rank)))
+    for (auto [size, index] : llvm::zip_equal(
+             shaped.getShape(), ArrayRef<Value>(position).take_back(rank)))
       indices.push_back(size == 1 ? indexConstant(b, loc, 0) : index);
     bias = loadElement(b, loc, bias, indices);
   }

@@ -8,6 +8,7 @@
 #include "attn/Dialect/Attn/IR/Attn.h"
 
 #include "AttnAssembly.h"
+#include "AttnMaps.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -61,10 +62,9 @@ static SmallVector<AffineMap> buildDefaultMaps(AttentionOpInterface op) {
     return getGroupSize(query, cast<ShapedType>(operands[operand].getType()),
                         rank - 3);
   };
-  SmallVector<AffineMap> maps = {build({kQuery, kWidth}, 1),
-                                 build({kKey, kWidth}, group(1)),
-                                 build({kKey, kValueWidth}, group(2)),
-                                 build({kQuery, kValueWidth}, 1)};
+  SmallVector<AffineMap> maps = {
+      build({kQuery, kWidth}, 1), build({kKey, kWidth}, group(1)),
+      build({kKey, kValueWidth}, group(2)), build({kQuery, kValueWidth}, 1)};
   while (maps.size() < operands.size())
     maps.push_back(build({kQuery}, 1));
   return maps;
@@ -72,8 +72,50 @@ static SmallVector<AffineMap> buildDefaultMaps(AttentionOpInterface op) {
 
 bool attn::hasDefaultMaps(Operation *op, ArrayAttr maps,
                           ArrayRef<AffineMap> defaults) {
-  return maps && maps == Builder(op->getContext()).getAffineMapArrayAttr(
-                             defaults);
+  return maps &&
+         maps == Builder(op->getContext()).getAffineMapArrayAttr(defaults);
+}
+
+/// The operand and the position in it where a loop dimension is a whole
+/// dimension of the operand.
+static std::optional<std::pair<Value, unsigned>>
+findLoopDim(AttentionOpInterface op, unsigned dim) {
+  AffineExpr expr = getAffineDimExpr(dim, op->getContext());
+  std::optional<std::pair<Value, unsigned>> found;
+  for (auto [operand, map] :
+       llvm::zip_equal(op.getRoleOperands(), op.getRoleMaps()))
+    if (auto position = map.getResultPosition(expr)) {
+      // Prefer the operand whose type tells the size.
+      if (!cast<ShapedType>(operand.getType()).isDynamicDim(*position))
+        return std::pair(operand, *position);
+      if (!found)
+        found = std::pair(operand, *position);
+    }
+  return found;
+}
+
+std::optional<int64_t> attn::getStaticLoopDimSize(AttentionOpInterface op,
+                                                  unsigned dim) {
+  auto found = findLoopDim(op, dim);
+  if (!found)
+    return std::nullopt;
+  int64_t size =
+      cast<ShapedType>(found->first.getType()).getDimSize(found->second);
+  if (ShapedType::isDynamic(size))
+    return std::nullopt;
+  return size;
+}
+
+OpFoldResult attn::getLoopDimSize(OpBuilder &builder, AttentionOpInterface op,
+                                  unsigned dim) {
+  Location loc = op.getLoc();
+  if (auto found = findLoopDim(op, dim)) {
+    auto [operand, position] = *found;
+    if (isa<MemRefType>(operand.getType()))
+      return memref::getMixedSize(builder, loc, operand, position);
+    return tensor::getMixedSize(builder, loc, operand, position);
+  }
+  return builder.getIndexAttr(1);
 }
 
 static SmallVector<AffineMap> getMaps(ArrayAttr maps) {
@@ -115,15 +157,15 @@ static LogicalResult reifyFromInits(DestinationStyleOpInterface op,
                                     OpBuilder &builder,
                                     ReifiedRankedShapedTypeDims &shapes) {
   for (OpResult result : op->getResults())
-    shapes.push_back(tensor::getMixedSizes(
-        builder, op->getLoc(), op.getTiedOpOperand(result)->get()));
+    shapes.push_back(tensor::getMixedSizes(builder, op->getLoc(),
+                                           op.getTiedOpOperand(result)->get()));
   return success();
 }
 
 #define ATTN_DESTINATION_OP(OpTy)                                              \
   void OpTy::getEffects(Effects &effects) { collectEffects(*this, effects); }  \
-  LogicalResult OpTy::reifyResultShapes(                                       \
-      OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {               \
+  LogicalResult OpTy::reifyResultShapes(OpBuilder &builder,                    \
+                                        ReifiedRankedShapedTypeDims &shapes) { \
     return reifyFromInits(*this, builder, shapes);                             \
   }
 ATTN_DESTINATION_OP(AttentionOp)

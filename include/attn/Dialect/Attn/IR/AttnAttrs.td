@@ -10,9 +10,10 @@ include "mlir/IR/EnumAttr.td"
 // Masks
 //===----------------------------------------------------------------------===//
 
-class Attn_MaskAttr<string name, string attrMnemonic>
+class Attn_MaskAttr<string name, string attrMnemonic,
+                    list<string> overridden = []>
     : AttrDef<Attn_Dialect, name,
-              [DeclareAttrInterfaceMethods<MaskAttrInterface>]> {
+              [DeclareAttrInterfaceMethods<MaskAttrInterface, overridden>]> {
   let mnemonic = attrMnemonic;
 }
 
@@ -43,7 +44,7 @@ def Attn_CausalAttr : Attn_MaskAttr<"Causal", "causal"> {
   let hasCustomAssemblyFormat = 1;
 }
 
-def Attn_WindowAttr : Attn_MaskAttr<"Window", "window"> {
+def Attn_WindowAttr : Attn_MaskAttr<"Window", "window", ["isTrivial"]> {
   let summary = "A query attends to keys within a distance";
   let description = [{
     Keeps the pair when `i + offset - left <= j <= i + offset + right`; both

@@ -25,7 +25,7 @@ def Attn_Dialect : Dialect {
   }];
   let dependentDialects = [
     "affine::AffineDialect", "arith::ArithDialect", "linalg::LinalgDialect",
-    "math::MathDialect", "tensor::TensorDialect"
+    "math::MathDialect", "scf::SCFDialect", "tensor::TensorDialect"
   ];
 }
 

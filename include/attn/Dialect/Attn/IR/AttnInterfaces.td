@@ -16,6 +16,9 @@ def MaskAttrInterface : AttrInterface<"MaskAttrInterface"> {
       (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
            "const ::mlir::attn::PairContext &":$pair)>,
     InterfaceMethod<
+      "True when every pair is kept, whatever the operands.",
+      "bool", "isTrivial", (ins), [{}], [{ return false; }]>,
+    InterfaceMethod<
       "Checks the operands written behind the attribute.",
       "::llvm::LogicalResult", "verifyOperands",
       (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,

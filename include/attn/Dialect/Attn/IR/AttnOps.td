@@ -32,7 +32,14 @@ def Attn_Shaped : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef],
 
 def Attn_AttentionOp : Attn_DestinationOp<"attention", [
     AttrSizedOperandSegments,
-    DeclareOpInterfaceMethods<AttentionOpInterface>]> {
+    DeclareOpInterfaceMethods<AttentionOpInterface>,
+    DeclareOpInterfaceMethods<ExpandOpInterface>,
+    DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>,
+    DeclareOpInterfaceMethods<TilingInterface, [
+      "getIterationDomain", "getLoopIteratorTypes", "getResultTilePosition",
+      "getIterationDomainTileFromResultTile", "getTiledImplementation",
+      "generateResultTileValue"]>
+  ]> {
   let summary = "Softmax attention with a programmable score and mask";
   let description = [{
     Each query attends to the keys its mask keeps, weighted by the softmax of
@@ -109,6 +116,7 @@ def Attn_AttentionOp : Attn_DestinationOp<"attention", [
   let regions = (region AnyRegion:$score, AnyRegion:$mask);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let hasCustomAssemblyFormat = 1;
+  let hasCanonicalizer = 1;
   let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable();
@@ -123,7 +131,16 @@ def Attn_AttentionOp : Attn_DestinationOp<"attention", [
 
 def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
     AttrSizedOperandSegments,
-    DeclareOpInterfaceMethods<AttentionOpInterface>]> {
+    DeclareOpInterfaceMethods<AttentionOpInterface>,
+    DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>,
+    DeclareOpInterfaceMethods<TilingInterface, [
+      "getIterationDomain", "getLoopIteratorTypes", "getResultTilePosition",
+      "getIterationDomainTileFromResultTile", "getTiledImplementation",
+      "generateResultTileValue"]>,
+    DeclareOpInterfaceMethods<PartialReductionOpInterface, [
+      "generateInitialTensorForPartialReduction", "tileToPartialReduction",
+      "mergeReductions", "getPartialResultTilePosition"]>
+  ]> {
   let summary = "One step of attention with a running maximum and sum";
   let description = [{
     Adds the keys it is given to a running softmax. Unlike `attn.attention` it
@@ -188,6 +205,7 @@ def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
   let regions = (region AnyRegion:$score, AnyRegion:$mask);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let hasCustomAssemblyFormat = 1;
+  let hasCanonicalizer = 1;
   let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable();
@@ -200,7 +218,9 @@ def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
 // attn.merge
 //===----------------------------------------------------------------------===//
 
-def Attn_MergeOp : Attn_DestinationOp<"merge"> {
+def Attn_MergeOp : Attn_DestinationOp<"merge", [
+    DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>
+  ]> {
   let summary = "Joins two partial results of online attention";
   let description = [{
     Adds the state (accumulator, maximum, sum) of one set of keys to that of
@@ -314,7 +334,9 @@ def Attn_PackOp : Attn_DestinationOp<"pack"> {
 // attn.normalize
 //===----------------------------------------------------------------------===//
 
-def Attn_NormalizeOp : Attn_DestinationOp<"normalize"> {
+def Attn_NormalizeOp : Attn_DestinationOp<"normalize", [
+    DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>
+  ]> {
   let summary = "Turns the state of online attention into the result";
   let description = [{
     Divides the accumulator by the sum and, on demand, gives the natural

@@ -1,0 +1,62 @@
+//===- RegionVectorizer.h - Scalar region to vector code --------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ATTN_CODEGEN_REGIONVECTORIZER_H
+#define ATTN_CODEGEN_REGIONVECTORIZER_H
+
+#include "attn/Codegen/KernelBuilder.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace mlir::attn {
+
+/// Evaluates a scalar score or mask region on vectors of pairs. One index
+/// varies over the lanes, the others are the same in all of them. Operations
+/// that do not depend on the varying index stay scalar.
+///
+/// `prepare` emits, before a loop, all that depends only on arguments known
+/// there; `evaluate` emits the rest, per vector of pairs.
+class RegionVectorizer {
+public:
+  /// `region` may be empty: then `evaluate` must not be called.
+  RegionVectorizer(KernelBuilder &kernel, Region &region);
+
+  bool isPresent() const { return block != nullptr; }
+
+  /// A region argument: one scalar, or one vector per group of lanes.
+  struct Argument {
+    Value uniform;
+    SmallVector<Value> varying;
+  };
+
+  /// Binds the arguments known outside the loop (empty ones are bound by
+  /// `evaluate`) and emits what depends on nothing else, once for each of the
+  /// `groups` vectors the varying arguments have.
+  void prepare(ArrayRef<std::optional<Argument>> arguments, unsigned groups);
+
+  /// Emits the rest for lane group `group`, with the remaining arguments in
+  /// order, each a scalar or a vector; gives the region's result as a vector.
+  /// Scalars that are the same for all groups are emitted once per `row` key.
+  Value evaluate(unsigned group, ArrayRef<Value> remaining);
+
+private:
+  bool isVarying(Value value, const IRMapping &mapping) const;
+  /// Emits `op` under `mapping`; vectorises it when an operand is a vector.
+  void emit(Operation &op, IRMapping &mapping);
+  void emitLoad(Operation &op, IRMapping &mapping);
+  void emitElementwise(Operation &op, IRMapping &mapping);
+  Value asVector(Value value, Type scalarType);
+
+  KernelBuilder &kernel;
+  Block *block = nullptr;
+  SmallVector<unsigned> remainingArguments;
+  SmallVector<Operation *> remainingOps;
+  SmallVector<IRMapping> prepared;
+};
+
+} // namespace mlir::attn
+
+#endif // ATTN_CODEGEN_REGIONVECTORIZER_H

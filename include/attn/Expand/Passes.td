@@ -1,0 +1,78 @@
+#ifndef ATTN_EXPAND_PASSES
+#define ATTN_EXPAND_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def ExpandPass : Pass<"attn-expand"> {
+  let summary = "Write named operations and attributes as core operations";
+  let description = [{
+    Calls the expansion of every operation that has one (`ExpandOpInterface`)
+    until only core operations are left: `attn.attention` whose scores and
+    masks are regions, and upstream dialects. It never names an operation or
+    an attribute; new ones bring their expansion along.
+
+    Before:
+
+    ```mlir
+    %out = attn.attention ins(%query, %key, %value : ...) outs(%init : ...)
+      masks(#attn.causal) -> tensor<8x16x64xf32>
+    ```
+
+    After:
+
+    ```mlir
+    %out = attn.attention ins(%query, %key, %value : ...) outs(%init : ...)
+      mask {
+      ^bb0(%b: index, %h: index, %i: index, %j: index):
+        %keep = arith.cmpi sle, %j, %i : index
+        attn.yield %keep : i1
+      } -> tensor<8x16x64xf32>
+    ```
+
+    Exactness: bitwise
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def DecomposePass : Pass<"attn-decompose"> {
+  let summary = "Write core operations as their unfused definition";
+  let description = [{
+    Replaces every `attn` operation on tensors by the definition in its
+    description, one `linalg.generic` a step: logits, maximum, weights, sum,
+    weighted values. All of the logits exist at once, so this is the slow and
+    simple lowering that the others are compared with. Operations with scores
+    or masks left to expand are expanded first; operations on buffers and
+    `attn.pack` are left alone.
+
+    Before:
+
+    ```mlir
+    %out = attn.attention ins(%query, %key, %value : ...) outs(%init : ...)
+      -> tensor<16x64xf32>
+    ```
+
+    After:
+
+    ```mlir
+    %dots = linalg.generic ... ins(%query, %key : ...) outs(%zeros : ...)
+    %logits = linalg.generic ... outs(%dots : ...)
+    %max = linalg.generic ... ins(%logits : ...) outs(%lowest : ...)
+    %weights = linalg.generic ... ins(%max : ...) outs(%logits : ...)
+    %sum = linalg.generic ... ins(%weights : ...) outs(%zero : ...)
+    %acc = linalg.generic ... ins(%weights, %value : ...) outs(%zeros : ...)
+    %out = linalg.generic ... ins(%acc, %sum : ...) outs(%init : ...)
+    ```
+
+    Exactness: reassociates
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
+#endif // ATTN_EXPAND_PASSES

@@ -1,0 +1,59 @@
+#ifndef ATTN_TILE_PASSES
+#define ATTN_TILE_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def TileAttentionPass : Pass<"attn-tile-attention", "::mlir::func::FuncOp"> {
+  let summary = "Cuts attention into tasks and online steps";
+  let description = [{
+    Rewrites every `attn.attention` on tensors into an `scf.forall` over batch,
+    head and query block, with a loop over key blocks that carries the online
+    state through `attn.online_attention`. The key loop runs over the keys the
+    mask analysis leaves: blocks without a kept pair do not appear, blocks
+    whose pairs are all kept carry no mask code. Layouts, tile sizes and the
+    order of tasks come from the target description and the cost model.
+
+    Applies to operations whose attributes have been expanded. It never
+    creates a tensor with both a query and a key dimension of the whole
+    problem.
+
+    Before:
+    ```mlir
+    %out = attn.attention ins(%q, %k, %v : ...) outs(%init : ...) mask {...}
+    ```
+    After:
+    ```mlir
+    %out = scf.forall (%b, %h, %t) in (1, 8, %tasks) shared_outs(%o = %empty) {
+      %packed = attn.pack ins(%query_block) outs(...) ...
+      %state:3 = scf.for %block = %c0 to %blocks step %c1 iter_args(...) {
+        %next:3 = scf.if %full {
+          attn.online_attention ...
+        } else {
+          attn.online_attention ... mask {...}
+        }
+      }
+      %rows = attn.normalize ins(%state#0, %state#1, %state#2) outs(...) ...
+    }
+    ```
+
+    Exactness: reassociates
+  }];
+  let options = [
+    Option<"target", "target", "std::string", "\"host\"",
+           "CPU to choose the schedule for: host, cpu:x86-64-v3, ...">,
+    Option<"blockQueries", "block-queries", "int64_t", "0",
+           "queries per step; 0: by the cost model">,
+    Option<"blockKeys", "block-keys", "int64_t", "0",
+           "keys per step; 0: by the cost model">,
+    Option<"blocksPerTask", "blocks-per-task", "int64_t", "0",
+           "query blocks that share a key block; 0: by the cost model">,
+    Option<"schedule", "schedule", "std::string", "\"auto\"",
+           "auto, lanes-queries or lanes-features">,
+  ];
+  let dependentDialects = [
+    "affine::AffineDialect", "arith::ArithDialect", "linalg::LinalgDialect",
+    "scf::SCFDialect", "tensor::TensorDialect"
+  ];
+}
+
+#endif // ATTN_TILE_PASSES

@@ -1,0 +1,89 @@
+//===- LowerTiles.cpp - Vector code for the operations on tiles -----------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "attn/Codegen/OnlineStep.h"
+#include "attn/Codegen/Passes.h"
+#include "attn/Codegen/TileOps.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+namespace mlir::attn {
+#define GEN_PASS_DEF_LOWERTILESPASS
+#include "attn/Codegen/Passes.h.inc"
+} // namespace mlir::attn
+
+using namespace mlir;
+using namespace mlir::attn;
+
+static LogicalResult lowerStep(OpBuilder &b, OnlineAttentionOp op,
+                               const CPUTarget &target) {
+  FailureOr<StepLayout> layout = getStepLayout(op);
+  if (failed(layout))
+    return failure();
+  if (ShapedType::isDynamic(getMaxKeys(op)))
+    return op.emitOpError("expects a number of keys with a known upper bound, "
+                          "to size the scratch buffer by");
+  switch (*layout) {
+  case StepLayout::QueryLanes:
+    return emitQueryLanesStep(b, op, target, /*pairs=*/false);
+  case StepLayout::QueryLanesPairs:
+    return emitQueryLanesStep(b, op, target, /*pairs=*/true);
+  case StepLayout::FeatureLanes:
+    return emitFeatureLanesStep(b, op, target);
+  }
+  llvm_unreachable("all layouts are handled");
+}
+
+namespace {
+struct LowerTilesPass final
+    : public attn::impl::LowerTilesPassBase<LowerTilesPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    std::string error;
+    FailureOr<CPUTarget> description = describeTarget(target, error);
+    if (failed(description)) {
+      getOperation().emitError() << error;
+      return signalPassFailure();
+    }
+    SmallVector<Operation *> ops;
+    getOperation().walk([&](Operation *op) {
+      if (isa<OnlineAttentionOp, PackOp, NormalizeOp>(op))
+        ops.push_back(op);
+      else if (auto fill = dyn_cast<linalg::FillOp>(op))
+        if (canEmitFill(fill, *description))
+          ops.push_back(op);
+    });
+    for (Operation *op : ops) {
+      if (op->getNumResults() > 0) {
+        op->emitOpError("expects buffers, but got tensors (run "
+                        "attn-bufferize)");
+        return signalPassFailure();
+      }
+      OpBuilder b(op);
+      LogicalResult result = success();
+      if (auto step = dyn_cast<OnlineAttentionOp>(op))
+        result = lowerStep(b, step, *description);
+      else if (auto pack = dyn_cast<PackOp>(op))
+        result = emitPack(b, pack, *description);
+      else if (auto normalize = dyn_cast<NormalizeOp>(op))
+        result = emitNormalize(b, normalize, *description);
+      else
+        emitFill(b, cast<linalg::FillOp>(op), *description);
+      if (failed(result))
+        return signalPassFailure();
+      op->erase();
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,87 @@
+//===- PlaceBuffers.cpp - Scratch buffers into the frame of their task ----===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "attn/Codegen/Passes.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+namespace mlir::attn {
+#define GEN_PASS_DEF_PLACEBUFFERSPASS
+#include "attn/Codegen/Passes.h.inc"
+} // namespace mlir::attn
+
+using namespace mlir;
+using namespace mlir::attn;
+
+// Vector loads and stores of scratch buffers are aligned to a cache line.
+static constexpr int64_t kAlignment = 64;
+
+static int64_t getBytes(MemRefType type) {
+  int64_t bits = type.getElementTypeBitWidth();
+  return llvm::divideCeil(type.getNumElements() * bits, 8);
+}
+
+static void moveToFrame(memref::AllocOp alloc, scf::ForallOp task,
+                        int64_t &stackBytes) {
+  Block *frame = task.getBody();
+  auto alignment =
+      IntegerAttr::get(IntegerType::get(alloc.getContext(), 64), kAlignment);
+  alloc.setAlignmentAttr(alignment);
+  alloc->moveBefore(frame, frame->begin());
+  int64_t bytes = llvm::alignTo(getBytes(alloc.getType()), kAlignment);
+  if (bytes > stackBytes)
+    return;
+  stackBytes -= bytes;
+  OpBuilder b(alloc);
+  auto local = memref::AllocaOp::create(b, alloc.getLoc(), alloc.getType(),
+                                        alignment);
+  alloc.replaceAllUsesWith(local.getResult());
+  alloc.erase();
+}
+
+static bool leavesBlock(memref::AllocOp alloc) {
+  return llvm::any_of(alloc->getUsers(), [](Operation *user) {
+    return user->hasTrait<OpTrait::IsTerminator>();
+  });
+}
+
+namespace {
+struct PlaceBuffersPass final
+    : public attn::impl::PlaceBuffersPassBase<PlaceBuffersPass> {
+  using Base::Base;
+  void runOnOperation() override {
+    SmallVector<memref::AllocOp> allocs;
+    getOperation().walk(
+        [&](memref::AllocOp alloc) { allocs.push_back(alloc); });
+    DenseMap<Operation *, int64_t> stackLeft;
+    SmallVector<memref::AllocOp> onHeap;
+    for (memref::AllocOp alloc : allocs) {
+      auto task = alloc->getParentOfType<scf::ForallOp>();
+      if (!task || !alloc.getType().hasStaticShape() || leavesBlock(alloc)) {
+        onHeap.push_back(alloc);
+        continue;
+      }
+      Operation *frame = task;
+      int64_t &left =
+          stackLeft.try_emplace(frame, maxStackBytes).first->second;
+      int64_t old = left;
+      moveToFrame(alloc, task, left);
+      if (old == left)
+        onHeap.push_back(alloc);
+    }
+    for (memref::AllocOp alloc : onHeap) {
+      bool freed = llvm::any_of(alloc->getUsers(), [](Operation *user) {
+        return isa<memref::DeallocOp>(user);
+      });
+      if (freed || leavesBlock(alloc))
+        continue;
+      OpBuilder b(alloc->getBlock()->getTerminator());
+      memref::DeallocOp::create(b, alloc.getLoc(), alloc);
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,406 @@
+//===- QueryLanesStep.cpp - A step with the queries in the lanes ----------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// S^T[n][m] = K Q^T with scalar broadcasts straight from row-major keys, P^T
+// in its place, O^T[e][m] += V^T P^T with scalar broadcasts straight from
+// row-major values. No packing of keys and values, no sum across lanes: the
+// running maximum and sum are vectors over queries.
+//
+//===----------------------------------------------------------------------===//
+
+#include "attn/Codegen/MicroKernel.h"
+#include "attn/Codegen/OnlineStep.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace mlir::attn;
+
+namespace {
+
+class QueryLanesStep {
+public:
+  QueryLanesStep(OpBuilder &builder, OnlineAttentionOp op,
+                 const CPUTarget &target, bool pairs)
+      : op(op), k(builder, op.getLoc(), op.getComputeType(), target), in(k, op),
+        pairs(pairs) {
+    auto shape = cast<MemRefType>(in.accumulator.getType()).getShape();
+    numLanes = shape.back();
+    vectors = numLanes / k.lanes;
+    rows = getTileRows(target, vectors);
+  }
+
+  LogicalResult emit() {
+    if (ShapedType::isDynamic(numLanes) || numLanes % k.lanes != 0)
+      return op.emitOpError("expects a static number of queries, a multiple of "
+                            "the vector length (")
+             << k.lanes << ")";
+    int64_t maxKeys = llvm::alignTo(getMaxKeys(op), rows) + 2;
+    scores = createScratch(k, {maxKeys, numLanes}, k.type);
+    if (pairs) {
+      packedWeights = createScratch(k, {maxKeys / 2 + 1, 2 * numLanes},
+                                    k.builder.getBF16Type());
+      in.query = collapsePairs(in.query);
+    }
+    SmallVector<Value> maxima = loadState(in.maximum);
+    SmallVector<Value> newMaxima = emitScores(maxima);
+    emitWeights(maxima, newMaxima);
+    emitValues();
+    return success();
+  }
+
+private:
+  SmallVector<Value> loadState(Value state) {
+    SmallVector<Value> result;
+    for (unsigned v = 0; v < vectors; ++v)
+      result.push_back(k.load(state, {k.index(v * k.lanes)}));
+    return result;
+  }
+  void storeState(ValueRange values, Value state) {
+    for (unsigned v = 0; v < vectors; ++v)
+      k.store(values[v], state, {k.index(v * k.lanes)});
+  }
+  Value loadRow(Value buffer, Value row, unsigned v) {
+    return k.load(buffer, {row, k.index(v * k.lanes)});
+  }
+
+  /// [.., n, 2] as [.., 2 n]: pairs are adjacent in memory.
+  Value collapsePairs(Value packed) {
+    SmallVector<ReassociationIndices> groups = {{0}, {1, 2}};
+    return memref::CollapseShapeOp::create(k.builder, k.loc, packed, groups);
+  }
+
+  /// The rows of a register tile from `first` on; beyond the end they repeat
+  /// the last one, so that no tile needs a remainder loop.
+  SmallVector<Value> clampedRows(Value first, Value count) {
+    Value last = k.subIndex(count, k.index(1));
+    SmallVector<Value> result;
+    for (unsigned r = 0; r < rows; ++r)
+      result.push_back(k.minIndex(k.addIndex(first, r), last));
+    return result;
+  }
+
+  SmallVector<Value> emitScores(ValueRange maxima);
+  SmallVector<Value> emitScoreTiles(ValueRange maxima);
+  SmallVector<Value> emitRegions(ValueRange maxima);
+  RegionVectorizer::Argument queryIndices();
+  void emitWeights(ValueRange maxima, ValueRange newMaxima);
+  SmallVector<Value> emitWeightRow(Value row, ValueRange finite);
+  void emitValues();
+  void emitValueTiles();
+  void emitGuardedValues();
+  Value emitAllFinite();
+
+  OnlineAttentionOp op;
+  KernelBuilder k;
+  StepOperands in;
+  bool pairs;
+  int64_t numLanes;
+  unsigned vectors, rows;
+  Value scores, packedWeights;
+  SmallVector<Value> rescale;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Scores
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> QueryLanesStep::emitScores(ValueRange maxima) {
+  if (!in.hasRegions)
+    return emitScoreTiles(maxima);
+  emitScoreTiles(maxima);
+  return emitRegions(maxima);
+}
+
+// Writes the scores of all keys; gives the new maxima when no region is still
+// to change them.
+SmallVector<Value> QueryLanesStep::emitScoreTiles(ValueRange maxima) {
+  RegisterTile tile{rows, vectors,
+                    pairs ? DotKind::BF16Pairs : DotKind::Fma};
+  Value depth = pairs ? k.builder.createOrFold<arith::DivUIOp>(
+                            k.loc, in.width, k.index(2))
+                      : in.width;
+  auto packed = VectorType::get({int64_t(2 * k.lanes)},
+                                k.builder.getBF16Type());
+  SmallVector<Value> zeros(rows * vectors, k.splat(0.0));
+  bool track = !in.hasRegions;
+  auto body = [&](Value first, ValueRange running) {
+    SmallVector<Value> keys = clampedRows(first, in.numKeys);
+    auto scalar = [&](Value step, unsigned r) {
+      if (!pairs)
+        return k.broadcast(k.loadScalar(in.key, {keys[r], step}));
+      return broadcastPair(k, in.key,
+                           {keys[r], k.mulIndex(step, k.index(2))});
+    };
+    auto vector = [&](Value step, unsigned v) {
+      if (!pairs)
+        return loadRow(in.query, step, v);
+      return k.load(in.query, {step, k.index(2 * v * k.lanes)}, packed);
+    };
+    SmallVector<Value> products =
+        tile.multiply(k, depth, zeros, scalar, vector);
+    SmallVector<Value> next(running);
+    for (unsigned r = 0; r < rows; ++r) {
+      Value row = k.addIndex(first, r);
+      for (unsigned v = 0; v < vectors; ++v) {
+        Value score = products[r * vectors + v];
+        if (track && in.logitScale != 1.0)
+          score = k.mul(score, k.splat(in.logitScale));
+        k.store(score, scores, {row, k.index(v * k.lanes)});
+        if (track)
+          next[v] = k.max(next[v], score);
+      }
+    }
+    return next;
+  };
+  return k.loop(k.index(0), in.numKeys, rows,
+                track ? maxima : ValueRange(), body);
+}
+
+// The position of each lane's query: lanes beyond the valid rows repeat the
+// last one, as the packed query does.
+RegionVectorizer::Argument QueryLanesStep::queryIndices() {
+  OpBuilder &b = k.builder;
+  VectorType type = k.vectorOf(b.getIndexType());
+  Value last = op.getRows()
+                   ? k.subIndex(op.getRows(), k.index(1))
+                   : k.index(numLanes - 1);
+  Value lastLane = k.broadcast(last, type);
+  Value first = k.broadcast(in.firstQuery, type);
+  RegionVectorizer::Argument result;
+  for (unsigned v = 0; v < vectors; ++v) {
+    SmallVector<int64_t> lanes;
+    for (unsigned lane = 0; lane < k.lanes; ++lane)
+      lanes.push_back(v * k.lanes + lane);
+    Value lane = arith::ConstantOp::create(
+        b, k.loc,
+        DenseIntElementsAttr::get(type, ArrayRef<int64_t>(lanes)));
+    Value valid = b.createOrFold<arith::MinSIOp>(k.loc, lane, lastLane);
+    result.varying.push_back(
+        b.createOrFold<arith::AddIOp>(k.loc, valid, first));
+  }
+  return result;
+}
+
+// Applies the score and mask regions to the stored scores.
+SmallVector<Value> QueryLanesStep::emitRegions(ValueRange maxima) {
+  RegionVectorizer score(k, op.getScoreRegion());
+  RegionVectorizer mask(k, op.getMaskRegion());
+  RegionVectorizer::Argument batch{in.batch, {}}, head{in.head, {}};
+  RegionVectorizer::Argument query = queryIndices();
+  if (score.isPresent())
+    score.prepare({std::nullopt, batch, head, query, std::nullopt}, vectors);
+  if (mask.isPresent())
+    mask.prepare({batch, head, query, std::nullopt}, vectors);
+
+  auto body = [&](Value row, ValueRange running) {
+    Value keyIndex = k.addIndex(in.firstKey, row);
+    SmallVector<Value> next;
+    for (unsigned v = 0; v < vectors; ++v) {
+      Value logit = loadRow(scores, row, v);
+      if (score.isPresent())
+        logit = score.evaluate(v, {logit, keyIndex});
+      if (in.logitScale != 1.0)
+        logit = k.mul(logit, k.splat(in.logitScale));
+      if (mask.isPresent())
+        logit = arith::SelectOp::create(k.builder, k.loc,
+                                        mask.evaluate(v, {keyIndex}), logit,
+                                        k.negativeInfinity());
+      k.store(logit, scores, {row, k.index(v * k.lanes)});
+      next.push_back(k.max(running[v], logit));
+    }
+    return next;
+  };
+  return k.loop(k.index(0), in.numKeys, 1, maxima, body);
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> QueryLanesStep::emitWeightRow(Value row,
+                                                 ValueRange finite) {
+  SmallVector<Value> weights;
+  for (unsigned v = 0; v < vectors; ++v)
+    weights.push_back(k.exp2(k.sub(loadRow(scores, row, v), finite[v])));
+  return weights;
+}
+
+void QueryLanesStep::emitWeights(ValueRange maxima, ValueRange newMaxima) {
+  SmallVector<Value> finite, sums = loadState(in.sum);
+  for (unsigned v = 0; v < vectors; ++v) {
+    finite.push_back(k.finiteOrZero(newMaxima[v]));
+    rescale.push_back(k.exp2(k.sub(maxima[v], finite[v])));
+    sums[v] = k.mul(sums[v], rescale[v]);
+  }
+  storeState(newMaxima, in.maximum);
+
+  if (!pairs) {
+    auto body = [&](Value row, ValueRange running) {
+      SmallVector<Value> weights = emitWeightRow(row, finite), next;
+      for (unsigned v = 0; v < vectors; ++v) {
+        k.store(weights[v], scores, {row, k.index(v * k.lanes)});
+        next.push_back(k.add(running[v], weights[v]));
+      }
+      return next;
+    };
+    storeState(k.loop(k.index(0), in.numKeys, 1, sums, body), in.sum);
+    return;
+  }
+
+  // Weights of two keys lie side by side; an odd last key is paired with 0.
+  for (unsigned v = 0; v < vectors; ++v)
+    k.store(k.negativeInfinity(), scores,
+            {in.numKeys, k.index(v * k.lanes)});
+  auto half = k.vectorOf(k.builder.getBF16Type());
+  auto body = [&](Value pair, ValueRange running) {
+    Value row = k.mulIndex(pair, k.index(2));
+    SmallVector<Value> even = emitWeightRow(row, finite);
+    SmallVector<Value> odd = emitWeightRow(k.addIndex(row, 1), finite);
+    SmallVector<Value> next;
+    for (unsigned v = 0; v < vectors; ++v) {
+      auto round = [&](Value weight) -> Value {
+        return arith::TruncFOp::create(k.builder, k.loc, half, weight);
+      };
+      Value both = vector::InterleaveOp::create(k.builder, k.loc,
+                                                round(even[v]), round(odd[v]));
+      k.store(both, packedWeights, {pair, k.index(2 * v * k.lanes)});
+      next.push_back(k.add(k.add(running[v], even[v]), odd[v]));
+    }
+    return next;
+  };
+  Value numPairs = k.ceilDivIndex(in.numKeys, 2);
+  storeState(k.loop(k.index(0), numPairs, 1, sums, body), in.sum);
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+void QueryLanesStep::emitValues() {
+  if (op.getMaskRegion().empty())
+    return emitValueTiles();
+  // 0 * NaN is NaN: a value that is not finite must not reach the rows that
+  // do not see its key.
+  auto branch = scf::IfOp::create(k.builder, k.loc, emitAllFinite(),
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(k.builder);
+  k.builder.setInsertionPointToStart(&branch.getThenRegion().front());
+  emitValueTiles();
+  k.builder.setInsertionPointToStart(&branch.getElseRegion().front());
+  emitGuardedValues();
+}
+
+void QueryLanesStep::emitValueTiles() {
+  RegisterTile tile{rows, vectors,
+                    pairs ? DotKind::BF16Pairs : DotKind::Fma};
+  Value depth = pairs ? k.ceilDivIndex(in.numKeys, 2) : in.numKeys;
+  auto packed = VectorType::get({int64_t(2 * k.lanes)},
+                                k.builder.getBF16Type());
+  k.loop(k.index(0), in.valueWidth, rows, [&](Value first) {
+    SmallVector<Value> columns = clampedRows(first, in.valueWidth);
+    SmallVector<Value> init;
+    for (Value column : columns)
+      for (unsigned v = 0; v < vectors; ++v)
+        init.push_back(
+            k.mul(loadRow(in.accumulator, column, v), rescale[v]));
+    auto scalar = [&](Value step, unsigned r) {
+      if (!pairs)
+        return k.broadcast(k.loadScalar(in.value, {step, columns[r]}));
+      return broadcastPair(k, in.value, {step, columns[r], k.index(0)});
+    };
+    auto vector = [&](Value step, unsigned v) {
+      if (!pairs)
+        return loadRow(scores, step, v);
+      return k.load(packedWeights, {step, k.index(2 * v * k.lanes)}, packed);
+    };
+    SmallVector<Value> sums = tile.multiply(k, depth, init, scalar, vector);
+    for (unsigned r = 0; r < rows; ++r)
+      for (unsigned v = 0; v < vectors; ++v)
+        k.store(sums[r * vectors + v], in.accumulator,
+                {columns[r], k.index(v * k.lanes)});
+  });
+}
+
+// x * 0 summed over all values is 0 exactly when all of them are finite.
+Value QueryLanesStep::emitAllFinite() {
+  Value buffer = pairs ? collapsePairs(in.value) : in.value;
+  Value rowsToRead = k.dim(buffer, 0), columns = k.dim(buffer, 1);
+  Type element = cast<MemRefType>(buffer.getType()).getElementType();
+  VectorType vector = k.vectorOf(element);
+  Value zero = k.splat(0.0);
+  SmallVector<Value> total = k.loop(
+      k.index(0), rowsToRead, 1, {zero}, [&](Value row, ValueRange outer) {
+        return k.loop(
+            k.index(0), columns, k.lanes, outer,
+            [&](Value column, ValueRange running) {
+              Value mask = k.laneMask(k.subIndex(columns, column));
+              Value loaded = k.loadFirst(buffer, {row, column}, mask, vector);
+              Value wide = k.convertFloat(loaded, k.type);
+              return SmallVector<Value>{k.fma(wide, zero, running[0])};
+            });
+      });
+  Value finite = arith::CmpFOp::create(
+      k.builder, k.loc, arith::CmpFPredicate::OEQ, total.front(), zero);
+  return vector::ReductionOp::create(k.builder, k.loc,
+                                     vector::CombiningKind::AND, finite);
+}
+
+// The rare path: one value column at a time, masked pairs skipped.
+void QueryLanesStep::emitGuardedValues() {
+  SmallVector<Value> finite;
+  for (Value maximum : loadState(in.maximum))
+    finite.push_back(k.finiteOrZero(maximum));
+  k.loop(k.index(0), in.valueWidth, 1, [&](Value column) {
+    SmallVector<Value> init;
+    for (unsigned v = 0; v < vectors; ++v)
+      init.push_back(k.mul(loadRow(in.accumulator, column, v), rescale[v]));
+    auto body = [&](Value row, ValueRange running) {
+      Value element =
+          pairs ? k.loadScalar(
+                      in.value,
+                      {k.builder.createOrFold<arith::DivUIOp>(k.loc, row,
+                                                              k.index(2)),
+                       column,
+                       k.builder.createOrFold<arith::RemUIOp>(k.loc, row,
+                                                              k.index(2))})
+                : k.loadScalar(in.value, {row, column});
+      Value repeated = k.broadcast(k.convertFloat(element, k.type));
+      // With pairs the buffer still holds scores, otherwise weights.
+      SmallVector<Value> weights;
+      if (pairs)
+        weights = emitWeightRow(row, finite);
+      else
+        for (unsigned v = 0; v < vectors; ++v)
+          weights.push_back(loadRow(scores, row, v));
+      SmallVector<Value> next;
+      for (unsigned v = 0; v < vectors; ++v) {
+        Value used = arith::CmpFOp::create(
+            k.builder, k.loc, arith::CmpFPredicate::UNE, weights[v],
+            k.splat(0.0));
+        next.push_back(arith::SelectOp::create(
+            k.builder, k.loc, used, k.fma(repeated, weights[v], running[v]),
+            running[v]));
+      }
+      return next;
+    };
+    SmallVector<Value> sums =
+        k.loop(k.index(0), in.numKeys, 1, init, body);
+    for (unsigned v = 0; v < vectors; ++v)
+      k.store(sums[v], in.accumulator, {column, k.index(v * k.lanes)});
+  });
+}
+
+LogicalResult mlir::attn::emitQueryLanesStep(OpBuilder &builder,
+                                             OnlineAttentionOp op,
+                                             const CPUTarget &target,
+                                             bool pairs) {
+  return QueryLanesStep(builder, op, target, pairs).emit();
+}

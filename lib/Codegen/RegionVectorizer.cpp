@@ -1,0 +1,167 @@
+//===- RegionVectorizer.cpp - Scalar region to vector code ----------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "attn/Codegen/RegionVectorizer.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace mlir::attn;
+
+RegionVectorizer::RegionVectorizer(KernelBuilder &kernel, Region &region)
+    : kernel(kernel), block(region.empty() ? nullptr : &region.front()) {}
+
+void RegionVectorizer::prepare(ArrayRef<std::optional<Argument>> arguments,
+                               unsigned groups) {
+  prepared.assign(groups, IRMapping());
+  llvm::SmallPtrSet<Value, 16> later;
+  for (auto [argument, bound] : llvm::zip(block->getArguments(), arguments)) {
+    if (!bound) {
+      remainingArguments.push_back(argument.getArgNumber());
+      later.insert(argument);
+      continue;
+    }
+    for (unsigned group = 0; group < groups; ++group)
+      prepared[group].map(argument, bound->uniform ? bound->uniform
+                                                   : bound->varying[group]);
+  }
+  for (Operation &op : block->without_terminator()) {
+    if (llvm::any_of(op.getOperands(),
+                     [&](Value operand) { return later.contains(operand); })) {
+      later.insert(op.result_begin(), op.result_end());
+      remainingOps.push_back(&op);
+      continue;
+    }
+    emit(op, prepared.front());
+    for (unsigned group = 1; group < groups; ++group) {
+      // What is the same in all lanes is the same in all groups.
+      Value first = prepared.front().lookup(op.getResult(0));
+      if (isa<VectorType>(first.getType()))
+        emit(op, prepared[group]);
+      else
+        prepared[group].map(op.getResults(), ValueRange(first));
+    }
+  }
+}
+
+Value RegionVectorizer::evaluate(unsigned group, ArrayRef<Value> remaining) {
+  IRMapping mapping = prepared[group];
+  for (auto [number, value] : llvm::zip(remainingArguments, remaining))
+    mapping.map(block->getArgument(number), value);
+  for (Operation *op : remainingOps)
+    emit(*op, mapping);
+  Value yielded = block->getTerminator()->getOperand(0);
+  return asVector(mapping.lookupOrDefault(yielded), yielded.getType());
+}
+
+bool RegionVectorizer::isVarying(Value value, const IRMapping &mapping) const {
+  return isa<VectorType>(mapping.lookupOrDefault(value).getType());
+}
+
+void RegionVectorizer::emit(Operation &op, IRMapping &mapping) {
+  bool anyVarying = llvm::any_of(op.getOperands(), [&](Value operand) {
+    return isVarying(operand, mapping);
+  });
+  if (!anyVarying)
+    kernel.builder.clone(op, mapping);
+  else if (isa<memref::LoadOp>(op))
+    emitLoad(op, mapping);
+  else
+    emitElementwise(op, mapping);
+}
+
+Value RegionVectorizer::asVector(Value value, Type scalarType) {
+  if (isa<VectorType>(value.getType()))
+    return value;
+  return kernel.broadcast(value, kernel.vectorOf(scalarType));
+}
+
+void RegionVectorizer::emitElementwise(Operation &op, IRMapping &mapping) {
+  SmallVector<Value> operands;
+  for (Value operand : op.getOperands()) {
+    Value mapped = mapping.lookupOrDefault(operand);
+    // A select may keep a scalar condition.
+    bool scalarCondition =
+        isa<arith::SelectOp>(op) && operands.empty() &&
+        !isa<VectorType>(mapped.getType());
+    operands.push_back(scalarCondition ? mapped
+                                       : asVector(mapped, operand.getType()));
+  }
+  SmallVector<Type> types;
+  for (Type type : op.getResultTypes())
+    types.push_back(kernel.vectorOf(type));
+  OperationState state(op.getLoc(), op.getName().getStringRef(), operands,
+                       types, op.getAttrs());
+  mapping.map(op.getResults(), kernel.builder.create(state)->getResults());
+}
+
+// A load whose index differs between lanes: a gather from the linearised
+// buffer, or one load per lane where the hardware gathers no such elements.
+void RegionVectorizer::emitLoad(Operation &op, IRMapping &mapping) {
+  auto load = cast<memref::LoadOp>(op);
+  OpBuilder &b = kernel.builder;
+  Location loc = op.getLoc();
+  Value memref = mapping.lookupOrDefault(load.getMemRef());
+  Type element = load.getType();
+  SmallVector<Value> indices;
+  for (Value index : load.getIndices())
+    indices.push_back(mapping.lookupOrDefault(index));
+
+  bool gathers = element.getIntOrFloatBitWidth() == 32 ||
+                 element.getIntOrFloatBitWidth() == 64;
+  if (!gathers) {
+    SmallVector<Value> lanes;
+    for (unsigned lane = 0; lane < kernel.lanes; ++lane) {
+      SmallVector<Value> scalars;
+      for (Value index : indices)
+        scalars.push_back(
+            isa<VectorType>(index.getType())
+                ? vector::ExtractOp::create(b, loc, index, int64_t(lane))
+                      .getResult()
+                : index);
+      lanes.push_back(memref::LoadOp::create(b, loc, memref, scalars));
+    }
+    mapping.map(load.getResult(),
+                vector::FromElementsOp::create(
+                    b, loc, kernel.vectorOf(element), lanes)
+                    .getResult());
+    return;
+  }
+
+  auto metadata = memref::ExtractStridedMetadataOp::create(b, loc, memref);
+  Value offset = metadata.getOffset();
+  VectorType indexVector = kernel.vectorOf(b.getIndexType());
+  Value varying;
+  for (auto [index, stride] : llvm::zip(indices, metadata.getStrides())) {
+    if (!isa<VectorType>(index.getType())) {
+      offset = kernel.addIndex(offset, kernel.mulIndex(index, stride));
+      continue;
+    }
+    Value scaled = b.createOrFold<arith::MulIOp>(
+        loc, index, kernel.broadcast(stride, indexVector));
+    varying = varying ? b.createOrFold<arith::AddIOp>(loc, varying, scaled)
+                      : scaled;
+  }
+  auto flatType = MemRefType::get(
+      {ShapedType::kDynamic}, element,
+      StridedLayoutAttr::get(b.getContext(), ShapedType::kDynamic, {1}));
+  Value flat = memref::ReinterpretCastOp::create(
+      b, loc, flatType, metadata.getBaseBuffer(), OpFoldResult(offset),
+      ArrayRef<OpFoldResult>{b.getIndexAttr(1)},
+      ArrayRef<OpFoldResult>{b.getIndexAttr(1)});
+  VectorType resultType = kernel.vectorOf(element);
+  Value allLanes = arith::ConstantOp::create(
+      b, loc,
+      DenseElementsAttr::get(kernel.vectorOf(b.getI1Type()), true));
+  Value zero =
+      arith::ConstantOp::create(b, loc, resultType, b.getZeroAttr(resultType));
+  Value gathered = vector::GatherOp::create(
+      b, loc, resultType, flat, ValueRange{kernel.index(0)}, varying, allLanes,
+      zero);
+  mapping.map(load.getResult(), gathered);
+}

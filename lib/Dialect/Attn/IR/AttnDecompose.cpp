@@ -1,0 +1,547 @@
+//===- AttnDecompose.cpp - The unfused definition in linalg ---------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "attn/Dialect/Attn/IR/Attn.h"
+
+#include "AttnMaps.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::attn;
+
+//===----------------------------------------------------------------------===//
+// Scalars
+//===----------------------------------------------------------------------===//
+
+static Value floatConstant(OpBuilder &b, Location loc, Type type,
+                           double value) {
+  return arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
+}
+
+static Value convertFloat(OpBuilder &b, Location loc, Value value, Type type) {
+  unsigned from = value.getType().getIntOrFloatBitWidth();
+  unsigned to = type.getIntOrFloatBitWidth();
+  if (from < to)
+    return arith::ExtFOp::create(b, loc, type, value);
+  if (from > to)
+    return arith::TruncFOp::create(b, loc, type, value);
+  return value;
+}
+
+static Value isEqual(OpBuilder &b, Location loc, Value value, double other) {
+  return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, value,
+                               floatConstant(b, loc, value.getType(), other));
+}
+
+/// exp(value - reference), or 2 to it; 0 where `value` is -infinity, whatever
+/// the reference.
+static Value shiftedExp(OpBuilder &b, Location loc, Value value,
+                        Value reference, bool base2) {
+  Value difference = arith::SubFOp::create(b, loc, value, reference);
+  Value exp = base2 ? math::Exp2Op::create(b, loc, difference).getResult()
+                    : math::ExpOp::create(b, loc, difference).getResult();
+  Value zero = floatConstant(b, loc, value.getType(), 0.0);
+  return arith::SelectOp::create(b, loc, isEqual(b, loc, value, -INFINITY),
+                                 zero, exp);
+}
+
+/// `weight * value`, exactly 0 where the weight is: what lies under the mask
+/// must not reach the result, were it infinite.
+static Value weigh(OpBuilder &b, Location loc, Value weight, Value value) {
+  Value product = arith::MulFOp::create(b, loc, weight, value);
+  Value zero = floatConstant(b, loc, weight.getType(), 0.0);
+  return arith::SelectOp::create(b, loc, isEqual(b, loc, weight, 0.0), zero,
+                                 product);
+}
+
+/// `numerator / sum`, 0 for an empty sum.
+static Value divide(OpBuilder &b, Location loc, Value numerator, Value sum) {
+  Value quotient = arith::DivFOp::create(b, loc, numerator, sum);
+  Value zero = floatConstant(b, loc, sum.getType(), 0.0);
+  return arith::SelectOp::create(b, loc, isEqual(b, loc, sum, 0.0), zero,
+                                 quotient);
+}
+
+//===----------------------------------------------------------------------===//
+// linalg.generic over named loops
+//===----------------------------------------------------------------------===//
+
+namespace {
+using Dims = SmallVector<unsigned>;
+using Body = function_ref<Value(OpBuilder &, Location, ValueRange)>;
+
+/// A tensor placed in a space of loops.
+struct Placed {
+  Value tensor;
+  AffineMap map;
+};
+} // namespace
+
+static AffineMap selectDims(MLIRContext *context, unsigned numDims,
+                            ArrayRef<unsigned> dims) {
+  return AffineMap::getMultiDimMapWithTargets(numDims, dims, context);
+}
+
+/// A linalg.generic over `loops`, a subset of the space the maps start from.
+/// Loops the output does not have are reductions.
+static Value createGeneric(OpBuilder &b, Location loc, ArrayRef<unsigned> loops,
+                           ArrayRef<Placed> inputs, Placed output, Body body) {
+  MLIRContext *context = b.getContext();
+  SmallVector<AffineExpr> renamed(output.map.getNumDims(),
+                                  getAffineConstantExpr(0, context));
+  for (auto [position, dim] : llvm::enumerate(loops))
+    renamed[dim] = getAffineDimExpr(position, context);
+  SmallVector<Value> tensors;
+  SmallVector<AffineMap> maps;
+  auto place = [&](const Placed &placed) {
+    maps.push_back(
+        placed.map.replaceDimsAndSymbols(renamed, {}, loops.size(), 0));
+  };
+  for (const Placed &input : inputs) {
+    tensors.push_back(input.tensor);
+    place(input);
+  }
+  place(output);
+  SmallVector<utils::IteratorType> iterators;
+  for (unsigned dim : loops)
+    iterators.push_back(output.map.isFunctionOfDim(dim)
+                            ? utils::IteratorType::parallel
+                            : utils::IteratorType::reduction);
+  auto generic = linalg::GenericOp::create(
+      b, loc, output.tensor.getType(), tensors, output.tensor, maps, iterators,
+      [&](OpBuilder &nested, Location nestedLoc, ValueRange arguments) {
+        Value result = body(nested, nestedLoc, arguments);
+        linalg::YieldOp::create(nested, nestedLoc, result);
+      });
+  return generic.getResult(0);
+}
+
+static Value createFilled(OpBuilder &b, Location loc,
+                          ArrayRef<OpFoldResult> sizes, Type type,
+                          double value) {
+  Value empty = tensor::EmptyOp::create(b, loc, sizes, type);
+  return linalg::FillOp::create(b, loc, floatConstant(b, loc, type, value),
+                                empty)
+      .getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Builds the unfused definition: every intermediate is a tensor.
+class Decomposer {
+public:
+  Decomposer(OpBuilder &b, AttentionOpInterface op)
+      : b(b), loc(op.getLoc()), op(op), maps(op.getRoleMaps()),
+        operands(op.getRoleOperands()), compute(op.getComputeType()) {
+    for (unsigned dim : {kBatch, kHead})
+      if (maps[3].isFunctionOfDim(dim))
+        outer.push_back(dim);
+  }
+
+  /// Fails when a dimension exists only in halves.
+  LogicalResult check() {
+    for (unsigned dim : {kKey, kWidth})
+      if (!isWhole(dim))
+        return failure();
+    return success();
+  }
+
+  Dims withOuter(std::initializer_list<LoopDim> inner) const {
+    Dims dims = outer;
+    dims.append(inner.begin(), inner.end());
+    return dims;
+  }
+  AffineMap mapTo(ArrayRef<unsigned> dims) const {
+    return selectDims(b.getContext(), kNumLoopDims, dims);
+  }
+  Placed place(Value tensor, std::initializer_list<LoopDim> inner) const {
+    return {tensor, mapTo(withOuter(inner))};
+  }
+  Placed role(unsigned index) const { return {operands[index], maps[index]}; }
+
+  Value filled(std::initializer_list<LoopDim> inner, double value) const {
+    SmallVector<OpFoldResult> sizes;
+    for (unsigned dim : withOuter(inner))
+      sizes.push_back(getLoopDimSize(b, op, dim));
+    return createFilled(b, loc, sizes, compute, value);
+  }
+
+  /// sum_d q k over (b, h, m, n).
+  Value dotProducts() const;
+  /// The scaled and scored logits, -infinity under the mask. `scale` is
+  /// applied before the score region, `postScale` behind it.
+  Value maskedLogits(Value dots, Value scale, double postScale,
+                     ArrayRef<Value> origin, Value rows) const;
+  Placed rowMax(Value logits, Placed init) const;
+  Value weights(Value logits, Placed max, bool base2) const;
+  Placed rowSum(Value weights, Placed init) const;
+  Placed weightedValues(Value weights, Placed init) const;
+
+  OpBuilder &b;
+  Location loc;
+  mutable AttentionOpInterface op;
+  SmallVector<AffineMap> maps;
+  SmallVector<Value> operands;
+  FloatType compute;
+  Dims outer;
+
+private:
+  bool isWhole(unsigned dim) const {
+    AffineExpr expr = getAffineDimExpr(dim, b.getContext());
+    return llvm::any_of(
+        maps, [&](AffineMap map) { return map.getResultPosition(expr); });
+  }
+  Value inlineRegion(OpBuilder &nested, Region &region,
+                     ValueRange arguments) const;
+  SmallVector<Value> position(OpBuilder &nested, ArrayRef<Value> origin,
+                              Value rows) const;
+};
+} // namespace
+
+Value Decomposer::dotProducts() const {
+  return createGeneric(
+      b, loc, withOuter({kQuery, kKey, kWidth}), {role(0), role(1)},
+      place(filled({kQuery, kKey}, 0.0), {kQuery, kKey}),
+      [&](OpBuilder &nested, Location l, ValueRange in) -> Value {
+        Value query = convertFloat(nested, l, in[0], compute);
+        Value key = convertFloat(nested, l, in[1], compute);
+        Value product = arith::MulFOp::create(nested, l, query, key);
+        return arith::AddFOp::create(nested, l, in[2], product);
+      });
+}
+
+Value Decomposer::inlineRegion(OpBuilder &nested, Region &region,
+                               ValueRange arguments) const {
+  IRMapping mapping;
+  Block &block = region.front();
+  mapping.map(block.getArguments(), arguments);
+  for (Operation &inner : block.without_terminator())
+    nested.clone(inner, mapping);
+  return mapping.lookupOrDefault(cast<YieldOp>(block.back()).getValue());
+}
+
+/// The global (b, h, i, j) of an element of the logits.
+SmallVector<Value> Decomposer::position(OpBuilder &nested,
+                                        ArrayRef<Value> origin,
+                                        Value rows) const {
+  Dims loops = withOuter({kQuery, kKey});
+  SmallVector<Value> result;
+  for (unsigned dim : {kBatch, kHead, kQuery, kKey}) {
+    auto it = llvm::find(loops, dim);
+    Value index =
+        it == loops.end()
+            ? arith::ConstantIndexOp::create(nested, loc, 0).getResult()
+            : linalg::IndexOp::create(nested, loc, it - loops.begin())
+                  .getResult();
+    if (dim == kQuery && rows) {
+      // Rows beyond the last valid one repeat it.
+      Value one = arith::ConstantIndexOp::create(nested, loc, 1);
+      Value last = arith::SubIOp::create(nested, loc, rows, one);
+      index = arith::MinSIOp::create(nested, loc, index, last);
+    }
+    if (!origin.empty())
+      index = arith::AddIOp::create(nested, loc, index, origin[dim]);
+    result.push_back(index);
+  }
+  return result;
+}
+
+Value Decomposer::maskedLogits(Value dots, Value scale, double postScale,
+                               ArrayRef<Value> origin, Value rows) const {
+  Region &score = op.getScoreRegion(), &mask = op.getMaskRegion();
+  return createGeneric(
+      b, loc, withOuter({kQuery, kKey}), {}, place(dots, {kQuery, kKey}),
+      [&](OpBuilder &nested, Location l, ValueRange in) -> Value {
+        Value logit = in[0];
+        SmallVector<Value> at;
+        if (!score.empty() || !mask.empty())
+          at = position(nested, origin, rows);
+        if (scale)
+          logit = arith::MulFOp::create(nested, l, logit, scale);
+        if (!score.empty()) {
+          SmallVector<Value> arguments = {logit};
+          llvm::append_range(arguments, at);
+          logit = inlineRegion(nested, score, arguments);
+        }
+        if (postScale != 1.0)
+          logit = arith::MulFOp::create(
+              nested, l, logit, floatConstant(nested, l, compute, postScale));
+        if (!mask.empty()) {
+          Value keep = inlineRegion(nested, mask, at);
+          Value masked = floatConstant(nested, l, compute, -INFINITY);
+          logit = arith::SelectOp::create(nested, l, keep, logit, masked);
+        }
+        return logit;
+      });
+}
+
+Placed Decomposer::rowMax(Value logits, Placed init) const {
+  Value max = createGeneric(
+      b, loc, withOuter({kQuery, kKey}), place(logits, {kQuery, kKey}), init,
+      [](OpBuilder &nested, Location l, ValueRange in) -> Value {
+        return arith::MaximumFOp::create(nested, l, in[0], in[1]);
+      });
+  return {max, init.map};
+}
+
+Value Decomposer::weights(Value logits, Placed max, bool base2) const {
+  return createGeneric(
+      b, loc, withOuter({kQuery, kKey}), max, place(logits, {kQuery, kKey}),
+      [&](OpBuilder &nested, Location l, ValueRange in) -> Value {
+        return shiftedExp(nested, l, in[1], in[0], base2);
+      });
+}
+
+Placed Decomposer::rowSum(Value weights, Placed init) const {
+  Value sum = createGeneric(
+      b, loc, withOuter({kQuery, kKey}), place(weights, {kQuery, kKey}), init,
+      [](OpBuilder &nested, Location l, ValueRange in) -> Value {
+        return arith::AddFOp::create(nested, l, in[1], in[0]);
+      });
+  return {sum, init.map};
+}
+
+Placed Decomposer::weightedValues(Value weights, Placed init) const {
+  Value values =
+      createGeneric(b, loc, withOuter({kQuery, kValueWidth, kKey}),
+                    {place(weights, {kQuery, kKey}), role(2)}, init,
+                    [&](OpBuilder &nested, Location l, ValueRange in) -> Value {
+                      Value value = convertFloat(nested, l, in[1], compute);
+                      return arith::AddFOp::create(
+                          nested, l, in[2], weigh(nested, l, in[0], value));
+                    });
+  return {values, init.map};
+}
+
+/// The scale as a value of the compute type; 1/sqrt(D) when absent, where no
+/// width counts as width 1.
+static Value buildScale(OpBuilder &b, AttentionOp op) {
+  Location loc = op.getLoc();
+  Type compute = op.getComputeType();
+  if (op.getScale())
+    return op.getScale();
+  if (op.getScaleValueAttr())
+    return floatConstant(b, loc, compute,
+                         op.getScaleValueAttr().getValueAsDouble());
+  if (std::optional<int64_t> width = getStaticLoopDimSize(op, kWidth))
+    return floatConstant(b, loc, compute,
+                         1.0 / std::sqrt(double(std::max<int64_t>(*width, 1))));
+  Value width =
+      getValueOrCreateConstantIndexOp(b, loc, getLoopDimSize(b, op, kWidth));
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
+  width = arith::MaxSIOp::create(b, loc, width, one);
+  width = arith::IndexCastOp::create(b, loc, b.getI64Type(), width);
+  width = arith::SIToFPOp::create(b, loc, compute, width);
+  Value root = math::SqrtOp::create(b, loc, width);
+  return arith::DivFOp::create(b, loc, floatConstant(b, loc, compute, 1.0),
+                               root);
+}
+
+/// Copies the sinks to every row, through `body(sink, max)`.
+static Placed spreadSinks(const Decomposer &d, Value sinks, Placed init,
+                          Body body) {
+  AffineMap headMap =
+      llvm::is_contained(d.outer, unsigned(kHead))
+          ? d.mapTo({kHead})
+          : AffineMap::get(kNumLoopDims, 0,
+                           getAffineConstantExpr(0, d.b.getContext()));
+  Value spread = createGeneric(d.b, d.loc, d.withOuter({kQuery}),
+                               Placed{sinks, headMap}, init, body);
+  return {spread, init.map};
+}
+
+FailureOr<SmallVector<Value>> AttentionOp::decomposeOperation(OpBuilder &b) {
+  Decomposer d(b, *this);
+  if (!isCore() || !hasPureTensorSemantics() || failed(d.check()))
+    return failure();
+  Value logits =
+      d.maskedLogits(d.dotProducts(), buildScale(b, *this), 1.0, {}, {});
+  Placed maxInit = d.place(d.filled({kQuery}, -INFINITY), {kQuery});
+  Placed sumInit = d.place(d.filled({kQuery}, 0.0), {kQuery});
+  if (getSinks())
+    maxInit =
+        spreadSinks(d, getSinks(), maxInit,
+                    [](OpBuilder &, Location, ValueRange in) { return in[0]; });
+  Placed max = d.rowMax(logits, maxInit);
+  if (getSinks()) {
+    Placed copy = {max.tensor, max.map};
+    sumInit = spreadSinks(
+        d, getSinks(), copy, [](OpBuilder &nested, Location l, ValueRange in) {
+          return shiftedExp(nested, l, in[0], in[1], /*base2=*/false);
+        });
+  }
+  Value weights = d.weights(logits, max, /*base2=*/false);
+  Placed sum = d.rowSum(weights, sumInit);
+  Placed values =
+      d.weightedValues(weights, d.place(d.filled({kQuery, kValueWidth}, 0.0),
+                                        {kQuery, kValueWidth}));
+
+  SmallVector<Value> results;
+  results.push_back(createGeneric(
+      b, d.loc, d.withOuter({kQuery, kValueWidth}), {values, sum}, d.role(3),
+      [](OpBuilder &nested, Location l, ValueRange in) {
+        return convertFloat(nested, l, divide(nested, l, in[0], in[1]),
+                            in[2].getType());
+      }));
+  if (getLse())
+    results.push_back(createGeneric(
+        b, d.loc, d.withOuter({kQuery}), {max, sum}, d.role(4),
+        [](OpBuilder &nested, Location l, ValueRange in) -> Value {
+          Value log = math::LogOp::create(nested, l, in[1]);
+          Value lse = arith::AddFOp::create(nested, l, in[0], log);
+          return arith::SelectOp::create(
+              nested, l, isEqual(nested, l, in[1], 0.0),
+              floatConstant(nested, l, lse.getType(), -INFINITY), lse);
+        }));
+  return results;
+}
+
+FailureOr<SmallVector<Value>>
+OnlineAttentionOp::decomposeOperation(OpBuilder &b) {
+  Decomposer d(b, *this);
+  if (!hasPureTensorSemantics() || failed(d.check()))
+    return failure();
+  SmallVector<Value> origin(getOrigin());
+  Value logits =
+      d.maskedLogits(d.dotProducts(), {}, getLogitScale().convertToDouble(),
+                     origin, getRows());
+  Placed oldMax = d.role(4);
+  Placed max = d.rowMax(logits, oldMax);
+  auto rescale = [](OpBuilder &nested, Location l, ValueRange in) -> Value {
+    Value factor = shiftedExp(nested, l, in[0], in[1], /*base2=*/true);
+    return weigh(nested, l, factor, in[2]);
+  };
+  Placed sum = d.role(5), accumulator = d.role(3);
+  sum.tensor = createGeneric(b, d.loc, d.withOuter({kQuery}), {oldMax, max},
+                             sum, rescale);
+  accumulator.tensor =
+      createGeneric(b, d.loc, d.withOuter({kQuery, kValueWidth}), {oldMax, max},
+                    accumulator, rescale);
+  Value weights = d.weights(logits, max, /*base2=*/true);
+  sum = d.rowSum(weights, sum);
+  accumulator = d.weightedValues(weights, accumulator);
+  return SmallVector<Value>{accumulator.tensor, max.tensor, sum.tensor};
+}
+
+//===----------------------------------------------------------------------===//
+// Merge
+//===----------------------------------------------------------------------===//
+
+FailureOr<SmallVector<Value>> MergeOp::decomposeOperation(OpBuilder &b) {
+  if (!hasPureTensorSemantics())
+    return failure();
+  Location loc = getLoc();
+  unsigned rank = cast<ShapedType>(getAccumulator().getType()).getRank();
+  AffineMap full = AffineMap::getMultiDimIdentityMap(rank, getContext());
+  AffineMap row = full.dropResult(rank - 1);
+  Dims rowLoops = llvm::to_vector(llvm::seq(rank - 1));
+  Dims allLoops = llvm::to_vector(llvm::seq(rank));
+
+  Placed partialMax = {getPartialMaximum(), row};
+  Placed oldMax = {getMaximum(), row};
+  Placed max = {
+      createGeneric(b, loc, rowLoops, partialMax, oldMax,
+                    [](OpBuilder &nested, Location l, ValueRange in) -> Value {
+                      return arith::MaximumFOp::create(nested, l, in[0], in[1]);
+                    }),
+      row};
+  // (partial max, old max, max, partial value, value)
+  auto combine = [](OpBuilder &nested, Location l, ValueRange in) -> Value {
+    Value partial =
+        weigh(nested, l, shiftedExp(nested, l, in[0], in[2], true), in[3]);
+    Value own =
+        weigh(nested, l, shiftedExp(nested, l, in[1], in[2], true), in[4]);
+    return arith::AddFOp::create(nested, l, own, partial);
+  };
+  Value sum = createGeneric(
+      b, loc, rowLoops, {partialMax, oldMax, max, Placed{getPartialSum(), row}},
+      Placed{getSum(), row}, combine);
+  Value accumulator = createGeneric(
+      b, loc, allLoops,
+      {partialMax, oldMax, max, Placed{getPartialAccumulator(), full}},
+      Placed{getAccumulator(), full}, combine);
+  return SmallVector<Value>{accumulator, max.tensor, sum};
+}
+
+//===----------------------------------------------------------------------===//
+// Normalize
+//===----------------------------------------------------------------------===//
+
+/// Takes of each dimension of `tensor` as much as the output has.
+static Value sliceLike(OpBuilder &b, Location loc, Value tensor, AffineMap map,
+                       ArrayRef<OpFoldResult> sizes) {
+  SmallVector<OpFoldResult> offsets(map.getNumResults(), b.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(map.getNumResults(), b.getIndexAttr(1));
+  SmallVector<OpFoldResult> taken;
+  for (AffineExpr expr : map.getResults())
+    taken.push_back(sizes[cast<AffineDimExpr>(expr).getPosition()]);
+  return b.createOrFold<tensor::ExtractSliceOp>(loc, tensor, offsets, taken,
+                                                strides);
+}
+
+static AffineMap dropColumns(AffineMap map) {
+  AffineExpr columns = getAffineDimExpr(2, map.getContext());
+  return map.dropResult(*map.getResultPosition(columns));
+}
+
+FailureOr<SmallVector<Value>> NormalizeOp::decomposeOperation(OpBuilder &b) {
+  if (!hasPureTensorSemantics())
+    return failure();
+  Location loc = getLoc();
+  AffineMap in = getAccumulatorMap(), out = getOutputMap();
+  SmallVector<OpFoldResult> sizes(3, b.getIndexAttr(1));
+  Dims loops, rowLoops;
+  for (unsigned dim = 0; dim < 3; ++dim) {
+    auto position = out.getResultPosition(getAffineDimExpr(dim, getContext()));
+    if (!position)
+      continue;
+    sizes[dim] = tensor::getMixedSize(b, loc, getOutput(), *position);
+    loops.push_back(dim);
+    if (dim != 2)
+      rowLoops.push_back(dim);
+  }
+  AffineMap inRows = dropColumns(in), outRows = dropColumns(out);
+  auto slice = [&](Value tensor, AffineMap map) {
+    return Placed{sliceLike(b, loc, tensor, map, sizes), map};
+  };
+  Placed sum = slice(getSum(), inRows);
+  SmallVector<Value> results;
+  results.push_back(createGeneric(
+      b, loc, loops, {slice(getAccumulator(), in), sum},
+      Placed{getOutput(), out},
+      [](OpBuilder &nested, Location l, ValueRange in) {
+        return convertFloat(nested, l, divide(nested, l, in[0], in[1]),
+                            in[2].getType());
+      }));
+  if (getLse())
+    results.push_back(createGeneric(
+        b, loc, rowLoops, {slice(getMaximum(), inRows), sum},
+        Placed{getLse(), outRows},
+        [](OpBuilder &nested, Location l, ValueRange in) -> Value {
+          Value log = math::Log2Op::create(nested, l, in[1]);
+          Value base2 = arith::AddFOp::create(nested, l, in[0], log);
+          Value lse = arith::MulFOp::create(
+              nested, l, base2,
+              floatConstant(nested, l, base2.getType(), llvm::numbers::ln2));
+          return arith::SelectOp::create(
+              nested, l, isEqual(nested, l, in[1], 0.0),
+              floatConstant(nested, l, lse.getType(), -INFINITY), lse);
+        }));
+  return results;
+}

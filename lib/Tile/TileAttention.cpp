@@ -1,0 +1,170 @@
+//===- TileAttention.cpp - Cuts attention into tasks and steps ------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TaskBuilder.h"
+#include "attn/Tile/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/Remarks.h"
+
+namespace mlir::attn {
+#define GEN_PASS_DEF_TILEATTENTIONPASS
+#include "attn/Tile/Passes.h.inc"
+} // namespace mlir::attn
+
+using namespace mlir;
+using namespace mlir::attn;
+
+static void reportMask(AttentionOp op, const MaskAnalysis &mask) {
+  auto options = remark::RemarkOpts::name("MaskAnalysis")
+                     .category("attn-tile-attention");
+  if (!mask.isExact()) {
+    for (Operation *defeating : mask.getDefeatingOps())
+      remark::missed(defeating->getLoc(), options)
+          << "mask is evaluated element by element where it depends on "
+          << defeating->getName().getStringRef()
+          << ": not an affine comparison of query and key index";
+    return;
+  }
+  remark::passed(op.getLoc(), options)
+      << "mask understood: key blocks without a kept pair are skipped, full "
+         "ones carry no mask code";
+}
+
+static void reportSchedule(AttentionOp op, const Schedule &schedule) {
+  remark::passed(op.getLoc(), remark::RemarkOpts::name("Schedule")
+                                  .category("attn-tile-attention"))
+      << "tiled into blocks of " << std::to_string(schedule.blockQueries)
+      << " queries x " << std::to_string(schedule.blockKeys)
+      << " keys; " << schedule.reason;
+}
+
+// Key and value heads of a group can be read once for all its query heads
+// when both are grouped alike.
+static bool supportsFeatureLanes(AttentionOp op) {
+  auto getDivisor = [](AffineMap map) -> int64_t {
+    for (AffineExpr expr : map.getResults())
+      if (expr.isFunctionOfDim(kHead)) {
+        auto division = dyn_cast<AffineBinaryOpExpr>(expr);
+        return division
+                   ? cast<AffineConstantExpr>(division.getRHS()).getValue()
+                   : 1;
+      }
+    return 0;
+  };
+  SmallVector<AffineMap> maps = op.getRoleMaps();
+  bool hasHeads = llvm::any_of(maps[0].getResults(), [](AffineExpr expr) {
+    return expr.isFunctionOfDim(kHead);
+  });
+  int64_t key = getDivisor(maps[1]), value = getDivisor(maps[2]);
+  return key == value && (key > 0 || !hasHeads);
+}
+
+static bool isConstantTrue(Region &region) {
+  if (region.empty())
+    return true;
+  Value keep = region.front().getTerminator()->getOperand(0);
+  return getConstantIntValue(keep).value_or(0) != 0;
+}
+
+LogicalResult mlir::attn::tileAttention(RewriterBase &rewriter, AttentionOp op,
+                                        const CPUTarget &target,
+                                        const ScheduleRequest &request) {
+  if (op.getScores() || op.getMasks())
+    return op.emitOpError("expects mask and score attributes to be expanded "
+                          "before tiling (run attn-expand)");
+  rewriter.setInsertionPoint(op);
+  std::optional<MaskAnalysis> mask;
+  if (!isConstantTrue(op.getMaskRegion())) {
+    mask = MaskAnalysis::compute(op.getMaskRegion());
+    if (mask->isTrivial())
+      mask.reset();
+    else
+      reportMask(op, *mask);
+  }
+  MaskAnalysis::Trend trend =
+      mask ? mask->getTrend() : MaskAnalysis::Trend::Flat;
+
+  AttentionSizes sizes = getStaticSizes(op);
+  auto build = [&](LaneKind lanes) {
+    Schedule schedule = chooseSchedule(op, target, request, lanes, trend);
+    reportSchedule(op, schedule);
+    return TaskBuilder(rewriter, op, schedule, mask ? &*mask : nullptr)
+        .build();
+  };
+
+  using Kind = ScheduleRequest::Kind;
+  bool canUseFeatures = supportsFeatureLanes(op);
+  int64_t maxQueries =
+      std::max<int64_t>(1, getMaxFeatureRows(target) / sizes.headsPerGroup);
+  bool isStatic = !ShapedType::isDynamic(sizes.numQueries);
+  bool fewQueries = isStatic && sizes.numQueries <= maxQueries;
+  if (!canUseFeatures || request.kind == Kind::Queries ||
+      (request.kind == Kind::Auto && isStatic && !fewQueries)) {
+    rewriter.replaceOp(op, build(LaneKind::Queries));
+    return success();
+  }
+  if (request.kind == Kind::Features || fewQueries) {
+    rewriter.replaceOp(op, build(LaneKind::Features));
+    return success();
+  }
+
+  // The number of queries is known at run time only: both schedules.
+  Value numQueries = TaskBuilder::getSize(rewriter, op, kQuery);
+  Value limit =
+      arith::ConstantIndexOp::create(rewriter, op.getLoc(), maxQueries);
+  Value few = arith::CmpIOp::create(rewriter, op.getLoc(),
+                                    arith::CmpIPredicate::sle, numQueries,
+                                    limit);
+  auto branch = scf::IfOp::create(rewriter, op.getLoc(), op.getResultTypes(),
+                                  few, /*addThenBlock=*/true,
+                                  /*addElseBlock=*/true);
+  rewriter.setInsertionPointToStart(&branch.getThenRegion().front());
+  scf::YieldOp::create(rewriter, op.getLoc(), build(LaneKind::Features));
+  rewriter.setInsertionPointToStart(&branch.getElseRegion().front());
+  scf::YieldOp::create(rewriter, op.getLoc(), build(LaneKind::Queries));
+  rewriter.replaceOp(op, branch.getResults());
+  return success();
+}
+
+namespace {
+struct TileAttentionPass final
+    : public attn::impl::TileAttentionPassBase<TileAttentionPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    std::string error;
+    FailureOr<CPUTarget> description = describeTarget(target, error);
+    if (failed(description)) {
+      getOperation().emitError() << error;
+      return signalPassFailure();
+    }
+    ScheduleRequest request;
+    request.blockQueries = blockQueries;
+    request.blockKeys = blockKeys;
+    request.blocksPerTask = blocksPerTask;
+    if (schedule == "lanes-queries") {
+      request.kind = ScheduleRequest::Kind::Queries;
+    } else if (schedule == "lanes-features") {
+      request.kind = ScheduleRequest::Kind::Features;
+    } else if (schedule != "auto") {
+      getOperation().emitError()
+          << "unknown schedule '" << schedule
+          << "', expected auto, lanes-queries or lanes-features";
+      return signalPassFailure();
+    }
+    SmallVector<AttentionOp> ops;
+    getOperation().walk([&](AttentionOp op) { ops.push_back(op); });
+    IRRewriter rewriter(&getContext());
+    for (AttentionOp op : ops)
+      if (failed(tileAttention(rewriter, op, *description, request)))
+        return signalPassFailure();
+  }
+};
+} // namespace
