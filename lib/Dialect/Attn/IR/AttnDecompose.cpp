@@ -138,6 +138,27 @@ static Value createFilled(OpBuilder &b, Location loc,
       .getResult(0);
 }
 
+static Value maximum(OpBuilder &b, Location loc, ValueRange in) {
+  return arith::MaximumFOp::create(b, loc, in[0], in[1]);
+}
+
+static Value rescale(OpBuilder &b, Location loc, ValueRange in) {
+  return weigh(b, loc, in[0], in[1]);
+}
+
+/// 2^(own - max(own, other)): what a state is scaled by when it is joined
+/// with another.
+static Placed createFactor(OpBuilder &b, Location loc, ArrayRef<unsigned> loops,
+                           Placed own, Placed other, Placed output) {
+  output.tensor = createGeneric(
+      b, loc, loops, {own, other}, output,
+      [](OpBuilder &nested, Location l, ValueRange in) -> Value {
+        return shiftedExp(nested, l, in[0], maximum(nested, l, in),
+                          /*base2=*/true);
+      });
+  return output;
+}
+
 //===----------------------------------------------------------------------===//
 // Attention
 //===----------------------------------------------------------------------===//
@@ -292,11 +313,8 @@ Value Decomposer::maskedLogits(Value dots, Value scale, double postScale,
 }
 
 Placed Decomposer::rowMax(Value logits, Placed init) const {
-  Value max = createGeneric(
-      b, loc, withOuter({kQuery, kKey}), place(logits, {kQuery, kKey}), init,
-      [](OpBuilder &nested, Location l, ValueRange in) -> Value {
-        return arith::MaximumFOp::create(nested, l, in[0], in[1]);
-      });
+  Value max = createGeneric(b, loc, withOuter({kQuery, kKey}),
+                            place(logits, {kQuery, kKey}), init, maximum);
   return {max, init.map};
 }
 
@@ -421,17 +439,20 @@ OnlineAttentionOp::decomposeOperation(OpBuilder &b) {
   Value logits =
       d.maskedLogits(d.dotProducts(), {}, getLogitScale().convertToDouble(),
                      origin, getRows());
-  Placed oldMax = d.role(4);
-  Placed max = d.rowMax(logits, oldMax);
-  auto rescale = [](OpBuilder &nested, Location l, ValueRange in) -> Value {
-    Value factor = shiftedExp(nested, l, in[0], in[1], /*base2=*/true);
-    return weigh(nested, l, factor, in[2]);
-  };
+  // The factor is read from the old maximum before the new one replaces it,
+  // so that the state can be updated in place.
+  Placed tileMax =
+      d.rowMax(logits, d.place(d.filled({kQuery}, -INFINITY), {kQuery}));
+  Placed max = d.role(4);
+  Placed factor = createFactor(b, d.loc, d.withOuter({kQuery}), max, tileMax,
+                               d.place(d.filled({kQuery}, 0.0), {kQuery}));
+  max.tensor =
+      createGeneric(b, d.loc, d.withOuter({kQuery}), tileMax, max, maximum);
   Placed sum = d.role(5), accumulator = d.role(3);
-  sum.tensor = createGeneric(b, d.loc, d.withOuter({kQuery}), {oldMax, max},
-                             sum, rescale);
+  sum.tensor =
+      createGeneric(b, d.loc, d.withOuter({kQuery}), factor, sum, rescale);
   accumulator.tensor =
-      createGeneric(b, d.loc, d.withOuter({kQuery, kValueWidth}), {oldMax, max},
+      createGeneric(b, d.loc, d.withOuter({kQuery, kValueWidth}), factor,
                     accumulator, rescale);
   Value weights = d.weights(logits, max, /*base2=*/true);
   sum = d.rowSum(weights, sum);
@@ -454,27 +475,27 @@ FailureOr<SmallVector<Value>> MergeOp::decomposeOperation(OpBuilder &b) {
   Dims allLoops = llvm::to_vector(llvm::seq(rank));
 
   Placed partialMax = {getPartialMaximum(), row};
-  Placed oldMax = {getMaximum(), row};
-  Placed max = {
-      createGeneric(b, loc, rowLoops, partialMax, oldMax,
-                    [](OpBuilder &nested, Location l, ValueRange in) -> Value {
-                      return arith::MaximumFOp::create(nested, l, in[0], in[1]);
-                    }),
-      row};
-  // (partial max, old max, max, partial value, value)
+  Placed max = {getMaximum(), row};
+  Value empty = tensor::EmptyOp::create(
+      b, loc, tensor::getMixedSizes(b, loc, getMaximum()),
+      getElementTypeOrSelf(getMaximum().getType()));
+  Placed partialFactor =
+      createFactor(b, loc, rowLoops, partialMax, max, Placed{empty, row});
+  Placed factor =
+      createFactor(b, loc, rowLoops, max, partialMax, Placed{empty, row});
+  max.tensor = createGeneric(b, loc, rowLoops, partialMax, max, maximum);
+  // (partial factor, partial value, factor, value)
   auto combine = [](OpBuilder &nested, Location l, ValueRange in) -> Value {
-    Value partial =
-        weigh(nested, l, shiftedExp(nested, l, in[0], in[2], true), in[3]);
-    Value own =
-        weigh(nested, l, shiftedExp(nested, l, in[1], in[2], true), in[4]);
+    Value partial = weigh(nested, l, in[0], in[1]);
+    Value own = weigh(nested, l, in[2], in[3]);
     return arith::AddFOp::create(nested, l, own, partial);
   };
   Value sum = createGeneric(
-      b, loc, rowLoops, {partialMax, oldMax, max, Placed{getPartialSum(), row}},
+      b, loc, rowLoops, {partialFactor, Placed{getPartialSum(), row}, factor},
       Placed{getSum(), row}, combine);
   Value accumulator = createGeneric(
       b, loc, allLoops,
-      {partialMax, oldMax, max, Placed{getPartialAccumulator(), full}},
+      {partialFactor, Placed{getPartialAccumulator(), full}, factor},
       Placed{getAccumulator(), full}, combine);
   return SmallVector<Value>{accumulator, max.tensor, sum};
 }

@@ -85,6 +85,9 @@ findLoopDim(AttentionOpInterface op, unsigned dim) {
   for (auto [operand, map] :
        llvm::zip_equal(op.getRoleOperands(), op.getRoleMaps()))
     if (auto position = map.getResultPosition(expr)) {
+      // A partial reduction is asked for on larger destinations.
+      if (cast<ShapedType>(operand.getType()).getRank() != map.getNumResults())
+        continue;
       // Prefer the operand whose type tells the size.
       if (!cast<ShapedType>(operand.getType()).isDynamicDim(*position))
         return std::pair(operand, *position);

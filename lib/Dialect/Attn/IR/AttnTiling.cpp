@@ -43,11 +43,12 @@ struct Tile {
   }
 };
 
-/// Where a tile lies in one operand. Some dimensions are dropped.
+/// Where a tile lies in one operand.
 struct SliceParameters {
   SmallVector<OpFoldResult> offsets, sizes;
-  SmallVector<bool> dropped;
   AffineMap map;
+  /// The first dimension has size 1 and is not part of the result.
+  bool dropsFirst = false;
 };
 } // namespace
 
@@ -62,59 +63,57 @@ static OpFoldResult add(OpBuilder &b, Location loc, OpFoldResult lhs,
   return apply(b, loc, d0 + d1, {lhs, rhs});
 }
 
-/// A tile of heads either covers whole groups, or lies inside one: then the
-/// key has no head dimension left.
-static LogicalResult sliceGroups(OpBuilder &b, Location loc, DimUse use,
-                                 const Tile &tile, OpFoldResult full,
-                                 SliceParameters &slice) {
+/// A tile of heads covers whole groups or lies inside one; of a size that is
+/// not constant, it must hold all heads. Returns how many heads
+/// of the tile share a key head.
+static FailureOr<int64_t> sliceGroups(OpBuilder &b, Location loc, DimUse use,
+                                      const Tile &tile, OpFoldResult full,
+                                      SliceParameters &slice) {
   OpFoldResult offset = tile.offsets[use.dim];
   std::optional<int64_t> heads = getConstantIntValue(tile.sizes[use.dim]);
-  bool isAligned = heads && *heads % use.divisor == 0;
-  bool isInside = heads && *heads > 0 && use.divisor % *heads == 0;
-  if (!isAligned && !isInside) {
-    if (heads || !isConstantIntValue(offset, 0))
-      return failure();
+  if (!heads && isConstantIntValue(offset, 0)) {
     slice.offsets.push_back(offset);
     slice.sizes.push_back(full);
-    slice.dropped.push_back(false);
-    return success();
+    return use.divisor;
   }
-  AffineExpr d0 = b.getAffineDimExpr(0);
-  slice.offsets.push_back(apply(b, loc, d0.floorDiv(use.divisor), {offset}));
-  slice.sizes.push_back(b.getIndexAttr(isAligned ? *heads / use.divisor : 1));
-  slice.dropped.push_back(!isAligned);
-  return success();
+  if (!heads || *heads <= 0 ||
+      (*heads % use.divisor != 0 && use.divisor % *heads != 0))
+    return failure();
+  int64_t shared = std::min(*heads, use.divisor);
+  slice.offsets.push_back(
+      apply(b, loc, b.getAffineDimExpr(0).floorDiv(use.divisor), {offset}));
+  slice.sizes.push_back(b.getIndexAttr(*heads / shared));
+  return shared;
 }
 
 static FailureOr<SliceParameters> getSlice(OpBuilder &b, Location loc,
                                            Value operand, AffineMap map,
                                            const Tile &tile) {
   SliceParameters slice;
-  SmallVector<AffineExpr> kept;
+  SmallVector<AffineExpr> results;
   for (auto [position, expr] : llvm::enumerate(map.getResults())) {
     DimUse use = *getDimUse(expr);
+    results.push_back(expr);
     if (use.kind == DimUse::Whole) {
       slice.offsets.push_back(tile.offsets[use.dim]);
       slice.sizes.push_back(tile.sizes[use.dim]);
-      slice.dropped.push_back(false);
-    } else {
-      OpFoldResult full = tensor::getMixedSize(b, loc, operand, position);
-      if (use.dim == kHead) {
-        if (failed(sliceGroups(b, loc, use, tile, full, slice)))
-          return failure();
-      } else {
-        // Packed halves are taken whole.
-        if (!isConstantIntValue(tile.offsets[use.dim], 0))
-          return failure();
-        slice.offsets.push_back(b.getIndexAttr(0));
-        slice.sizes.push_back(full);
-        slice.dropped.push_back(false);
-      }
+      continue;
     }
-    if (!slice.dropped.back())
-      kept.push_back(expr);
+    OpFoldResult full = tensor::getMixedSize(b, loc, operand, position);
+    if (use.dim == kHead) {
+      FailureOr<int64_t> shared = sliceGroups(b, loc, use, tile, full, slice);
+      if (failed(shared))
+        return failure();
+      results.back() = b.getAffineDimExpr(kHead).floorDiv(*shared);
+      continue;
+    }
+    // Packed halves are taken whole.
+    if (!isConstantIntValue(tile.offsets[use.dim], 0))
+      return failure();
+    slice.offsets.push_back(b.getIndexAttr(0));
+    slice.sizes.push_back(full);
   }
-  slice.map = AffineMap::get(map.getNumDims(), 0, kept, b.getContext());
+  slice.map = AffineMap::get(map.getNumDims(), 0, results, b.getContext());
   return slice;
 }
 
@@ -123,9 +122,9 @@ static Value extractSlice(OpBuilder &b, Location loc, Value tensor,
                           SmallVectorImpl<Operation *> &slices) {
   auto type = cast<RankedTensorType>(tensor.getType());
   SmallVector<int64_t> shape;
-  for (auto [size, dropped] : llvm::zip_equal(slice.sizes, slice.dropped))
-    if (!dropped)
-      shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
+  for (OpFoldResult size :
+       ArrayRef<OpFoldResult>(slice.sizes).drop_front(slice.dropsFirst))
+    shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
   SmallVector<OpFoldResult> strides(slice.sizes.size(), b.getIndexAttr(1));
   Value result = b.createOrFold<tensor::ExtractSliceOp>(
       loc, RankedTensorType::get(shape, type.getElementType()), tensor,
@@ -144,23 +143,29 @@ struct TiledRoles {
 };
 } // namespace
 
+/// Slices the operands; `states`, where given, are the tile's destinations.
 static FailureOr<TiledRoles> sliceRoles(OpBuilder &b, AttentionOpInterface op,
-                                        const Tile &tile) {
+                                        const Tile &tile,
+                                        ArrayRef<Value> states = {}) {
+  constexpr unsigned kFirstDestination = 3;
   TiledRoles tiled;
-  // Upstream rejects slices of empty dimensions; canonicalization has removed
-  // the operation.
-  for (Value operand : op.getRoleOperands())
+  tiled.maps = op.getRoleMaps();
+  for (auto [role, operand] : llvm::enumerate(op.getRoleOperands())) {
+    if (role >= kFirstDestination && !states.empty()) {
+      tiled.operands.push_back(states[role - kFirstDestination]);
+      continue;
+    }
+    // Upstream rejects slices of empty dimensions; canonicalization has
+    // removed the operation.
     if (llvm::is_contained(cast<ShapedType>(operand.getType()).getShape(), 0))
       return failure();
-  for (auto [operand, map] :
-       llvm::zip_equal(op.getRoleOperands(), op.getRoleMaps())) {
     FailureOr<SliceParameters> slice =
-        getSlice(b, op.getLoc(), operand, map, tile);
+        getSlice(b, op.getLoc(), operand, tiled.maps[role], tile);
     if (failed(slice))
       return failure();
     tiled.operands.push_back(
         extractSlice(b, op.getLoc(), operand, *slice, tiled.slices));
-    tiled.maps.push_back(slice->map);
+    tiled.maps[role] = slice->map;
   }
   return tiled;
 }
@@ -321,7 +326,7 @@ AttentionOp::getTiledImplementation(OpBuilder &b,
   if (getScale())
     operands.push_back(getScale());
   if (getSinks()) {
-    SliceParameters slice{{offsets[kHead]}, {sizes[kHead]}, {false}, {}};
+    SliceParameters slice{{offsets[kHead]}, {sizes[kHead]}, {}};
     operands.push_back(extractSlice(b, loc, getSinks(), slice, roles->slices));
   }
   SmallVector<Type> types;
@@ -406,11 +411,9 @@ static FailureOr<TilingResult> tileStep(OpBuilder &b, OnlineAttentionOp op,
   if (!op.hasPureTensorSemantics() || !tile.holdsAll(op, kWidth) ||
       !tile.holdsAll(op, kValueWidth))
     return failure();
-  FailureOr<TiledRoles> roles = sliceRoles(b, op, tile);
+  FailureOr<TiledRoles> roles = sliceRoles(b, op, tile, states);
   if (failed(roles))
     return failure();
-  for (auto [position, state] : llvm::enumerate(states))
-    roles->operands[3 + position] = state;
 
   SmallVector<OpFoldResult> origin(tile.offsets.take_front(4));
   OpFoldResult rows;
@@ -501,8 +504,7 @@ static SliceParameters getPartSlice(OpBuilder &b, OnlineAttentionOp op,
   slice.offsets.push_back(part);
   slice.sizes.push_back(b.getIndexAttr(1));
   mapToResult(getResultMap(op, result), tile, slice.offsets, slice.sizes);
-  slice.dropped.assign(slice.sizes.size(), false);
-  slice.dropped.front() = true;
+  slice.dropsFirst = true;
   return slice;
 }
 
@@ -570,8 +572,7 @@ OnlineAttentionOp::mergeReductions(OpBuilder &b, Location loc,
     slice.offsets.front() = loop.getInductionVar();
     slice.sizes = {b.getIndexAttr(1)};
     llvm::append_range(slice.sizes, tensor::getMixedSizes(b, loc, state));
-    slice.dropped.assign(slice.sizes.size(), false);
-    slice.dropped.front() = true;
+    slice.dropsFirst = true;
     operands.push_back(extractSlice(b, loc, partial, slice, slices));
   }
   llvm::append_range(operands, loop.getRegionIterArgs());
