@@ -211,7 +211,6 @@ def native_compile(
         block_queries=options.block_queries,
         block_keys=options.block_keys,
         schedule=options.schedule,
-        check_indices=options.check_indices,
         opt_level=options.opt_level,
         cache=cached,
     )
