@@ -43,17 +43,10 @@ private:
   std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
 };
 
-constexpr std::pair<Phase, const char *> phases[] = {
-    {Phase::Input, "input"},   {Phase::Raise, "raise"},
-    {Phase::Expand, "expand"}, {Phase::Specialize, "specialize"},
-    {Phase::Tile, "tile"},     {Phase::Codegen, "codegen"},
-    {Phase::Target, "target"},
-};
-
 const DialectRegistry &getRegistry() {
   static const DialectRegistry registry = [] {
     DialectRegistry dialects;
-    mlir::attn::registerAllDialects(dialects);
+    mlir::attn::registerDialects(dialects);
     ::attn::registerSignatureInterfaces(dialects);
     registerBuiltinDialectTranslation(dialects);
     registerLLVMDialectTranslation(dialects);
@@ -80,7 +73,7 @@ private:
   bool parse();
   bool selectEntry();
   bool lower();
-  bool runPhase(Phase phase, const char *name);
+  bool runPhase(Phase phase);
   bool translate();
   bool emit();
   bool load();
@@ -155,7 +148,7 @@ bool Compilation::selectEntry() {
   return true;
 }
 
-bool Compilation::runPhase(Phase phase, const char *name) {
+bool Compilation::runPhase(Phase phase) {
   if (phase == Phase::Target)
     if (func::FuncOp entry = getEntry())
       entry->setAttr(LLVM::LLVMDialect::getEmitCWrapperAttrName(),
@@ -165,7 +158,7 @@ bool Compilation::runPhase(Phase phase, const char *name) {
   compileOptions.blockQueries = options.blockQueries;
   compileOptions.blockKeys = options.blockKeys;
   compileOptions.schedule = options.schedule;
-  compileOptions.checkIndices = options.checkIndices;
+  compileOptions.blocksPerTask = options.blocksPerTask;
   PassManager manager(&context, ModuleOp::getOperationName());
   // The result is verified once, before translation.
   manager.enableVerifier(listing != nullptr);
@@ -174,7 +167,8 @@ bool Compilation::runPhase(Phase phase, const char *name) {
   mlir::attn::buildPhase(manager, phase, compileOptions);
   if (failed(manager.run(*module))) {
     if (!reports.hasErrors())
-      reports.addError("phase '" + std::string(name) + "' failed");
+      reports.addError("phase '" + mlir::attn::getPhaseName(phase).str() +
+                       "' failed");
     return false;
   }
   if (phase == Phase::Expand)
@@ -184,14 +178,15 @@ bool Compilation::runPhase(Phase phase, const char *name) {
     std::string text;
     llvm::raw_string_ostream stream(text);
     module->print(stream);
-    listing->phases.emplace_back(name, std::move(text));
+    listing->phases.emplace_back(mlir::attn::getPhaseName(phase).str(),
+                                 std::move(text));
   }
   return true;
 }
 
 bool Compilation::lower() {
-  for (auto [phase, name] : phases)
-    if (!runPhase(phase, name))
+  for (Phase phase : mlir::attn::getPhases())
+    if (!runPhase(phase))
       return false;
   return true;
 }

@@ -22,7 +22,7 @@ std::string KernelCache::makeKey(std::string_view source,
   add(options.fileName);
   add(options.schedule);
   for (int64_t number :
-       {options.blockQueries, options.blockKeys, int64_t(options.checkIndices),
+       {options.blockQueries, options.blockKeys, options.blocksPerTask,
         int64_t(options.optLevel), int64_t(options.gdb), int64_t(options.perf)})
     key += std::to_string(number) + ",";
   key += source;

@@ -65,6 +65,7 @@ def _class_options(options: Options, size_class: int) -> Options:
     return Options(
         block_queries=block,
         block_keys=options.block_keys,
+        blocks_per_task=options.blocks_per_task,
         schedule=schedule,
         opt_level=options.opt_level,
     )

@@ -210,8 +210,8 @@ def native_compile(
         target=target,
         block_queries=options.block_queries,
         block_keys=options.block_keys,
+        blocks_per_task=options.blocks_per_task,
         schedule=options.schedule,
-        check_indices=options.check_indices,
         opt_level=options.opt_level,
         cache=cached,
     )

@@ -18,7 +18,8 @@ _LIMIT = 1 << 20
 class Options:
     """Options of one compilation; equal options share a cached kernel.
 
-    block_queries, block_keys: tile sizes, 0 = the cost model decides.
+    block_queries, block_keys: tile sizes; blocks_per_task: query blocks that
+        share a pass over the keys; 0 = the cost model decides.
     schedule: which dimension fills the SIMD lanes; "auto" decides by size.
     check_indices: raise `ArgumentError` when an unmasked pair makes a score
         or mask callable index outside a captured array (slow, for debugging).
@@ -27,12 +28,13 @@ class Options:
 
     block_queries: int = 0
     block_keys: int = 0
+    blocks_per_task: int = 0
     schedule: Schedule = "auto"
     check_indices: bool = False
     opt_level: int = -1
 
     def __post_init__(self) -> None:
-        for name in ("block_queries", "block_keys"):
+        for name in ("block_queries", "block_keys", "blocks_per_task"):
             self._check_int(name, 0, _LIMIT)
         self._check_int("opt_level", -1, 3)
         if self.schedule not in get_args(Schedule):

@@ -270,8 +270,8 @@ std::string_view getText(nb::handle source) {
 nb::object compileSource(nb::object source, std::string fileName,
                          std::string entry, std::string target,
                          int64_t blockQueries, int64_t blockKeys,
-                         std::string schedule, bool checkIndices, int optLevel,
-                         bool gdb, bool perf, bool cache) {
+                         int64_t blocksPerTask, std::string schedule,
+                         int optLevel, bool gdb, bool perf, bool cache) {
   Options options;
   options.fileName = std::move(fileName);
   options.entry = std::move(entry);
@@ -279,7 +279,7 @@ nb::object compileSource(nb::object source, std::string fileName,
   options.blockQueries = blockQueries;
   options.blockKeys = blockKeys;
   options.schedule = std::move(schedule);
-  options.checkIndices = checkIndices;
+  options.blocksPerTask = blocksPerTask;
   options.optLevel = optLevel;
   options.gdb = gdb;
   options.perf = perf;
@@ -374,8 +374,8 @@ NB_MODULE(_native, m) {
   m.def("compile", compileSource, nb::arg("source"), nb::kw_only(),
         nb::arg("file_name") = "<source>", nb::arg("entry") = "",
         nb::arg("target") = "host", nb::arg("block_queries") = 0,
-        nb::arg("block_keys") = 0, nb::arg("schedule") = "auto",
-        nb::arg("check_indices") = false, nb::arg("opt_level") = -1,
+        nb::arg("block_keys") = 0, nb::arg("blocks_per_task") = 0,
+        nb::arg("schedule") = "auto", nb::arg("opt_level") = -1,
         nb::arg("gdb") = false, nb::arg("perf") = false,
         nb::arg("cache") = true);
   m.def("needs_copy", [](nb::handle array) {

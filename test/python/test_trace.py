@@ -386,8 +386,8 @@ ARRAY = np.zeros((48, 48), np.float32)
 
 def uses_if(b: Any, h: Any, i: Any, j: Any) -> Any:
     if i > j:  # the line
-        return True
-    return False
+        j = j + 1
+    return i > j
 
 
 REFUSED: list[tuple[Callable[..., Any], str]] = [

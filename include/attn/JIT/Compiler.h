@@ -12,10 +12,10 @@ struct Options {
   std::string entry;
   /// Name of the source in messages.
   std::string fileName = "<source>";
-  /// Tile sizes; 0 leaves them to the cost model.
-  int64_t blockQueries = 0, blockKeys = 0;
+  /// Queries and keys per step, query blocks per task; 0 leaves them to the
+  /// cost model.
+  int64_t blockQueries = 0, blockKeys = 0, blocksPerTask = 0;
   std::string schedule = "auto";
-  bool checkIndices = false;
   /// LLVM effort 0..3; -1 is the default.
   int optLevel = -1;
   /// Register the code with an attached GDB; name it in perf's map file.
