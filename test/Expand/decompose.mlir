@@ -141,5 +141,27 @@ func.func @normalize(%acc: tensor<64x128xf32>, %max: tensor<128xf32>,
   return %out : tensor<?x64xbf16>
 }
 
+// -----
+
+// Rows past the source repeat its last one, columns past it are zero.
+// CHECK-LABEL: @pack
+//  CHECK-SAME:   (%[[TILE:.+]]: tensor<?x5xbf16>, %[[INIT:.+]]: tensor<8x6xf32>, %[[SCALE:.+]]: f32)
+//       CHECK:   %[[ROWS:.+]] = tensor.dim %[[TILE]]
+//       CHECK:   linalg.generic {{.*}} outs(%[[INIT]] :
+//       CHECK:     %[[LAST:.+]] = arith.subi %[[ROWS]]
+//       CHECK:     %[[ROW:.+]] = arith.minsi %{{.+}}, %[[LAST]]
+//       CHECK:     tensor.extract %[[TILE]][%[[ROW]], %{{.+}}]
+//       CHECK:     arith.extf
+//       CHECK:     arith.mulf %{{.+}}, %[[SCALE]]
+//       CHECK:     arith.select
+func.func @pack(%tile: tensor<?x5xbf16>, %init: tensor<8x6xf32>, %scale: f32)
+    -> tensor<8x6xf32> {
+  %packed = attn.pack ins(%tile : tensor<?x5xbf16>)
+    outs(%init : tensor<8x6xf32>) scale(%scale : f32)
+    maps([affine_map<(h, r, c) -> (r, c)>, affine_map<(h, r, c) -> (c, r)>])
+    -> tensor<8x6xf32>
+  return %packed : tensor<8x6xf32>
+}
+
 // LOOPS-NOT: linalg.
 // LOOPS-NOT: tensor<

@@ -57,8 +57,8 @@ def DecomposePass : Pass<"attn-decompose"> {
     description, one `linalg.generic` a step: logits, maximum, weights, sum,
     weighted values. All of the logits exist at once, so this is the slow and
     simple lowering that the others are compared with. Operations with scores
-    or masks left to expand are expanded first; operations on buffers and
-    `attn.pack` are left alone.
+    or masks left to expand are expanded first; operations on buffers are left
+    alone.
 
     Before:
 
