@@ -255,6 +255,11 @@ def framework_of(array: object) -> Framework:
     return found
 
 
+def may_overlap(a: Array, b: Array) -> bool:
+    """Whether the address ranges of two arrays meet."""
+    return bool(np.may_share_memory(_bytes_view(a), _bytes_view(b)))
+
+
 def overlaps(a: Array, b: Array) -> bool:
     """Whether two arrays share memory (or may, when that is hard to say)."""
     x, y = _bytes_view(a), _bytes_view(b)
