@@ -13,7 +13,6 @@
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotModuleBufferize.h"
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 namespace mlir::attn {
@@ -101,12 +100,6 @@ static LogicalResult bufferizeModule(ModuleOp module) {
       [](TensorType type, Attribute space, const BufferizationOptions &) {
         return getMemRefTypeWithStaticIdentityLayout(type, space);
       };
-  // memref.copy of strided buffers would become a call of a runtime function.
-  options.memCpyFn = [](OpBuilder &b, Location loc, Value from, Value to) {
-    linalg::CopyOp::create(b, loc, from, to);
-    return success();
-  };
-
   IRRewriter rewriter(module.getContext());
   if (failed(eliminateEmptyTensors(rewriter, module)))
     return failure();

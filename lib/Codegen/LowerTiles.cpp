@@ -44,6 +44,17 @@ static LogicalResult lowerStep(OpBuilder &b, OnlineAttentionOp op,
   llvm_unreachable("all layouts are handled");
 }
 
+// As a call of a runtime function, what memref.copy of strided buffers
+// otherwise becomes, a copy would need a library beside the kernel.
+static void lowerCopies(func::FuncOp function) {
+  function.walk([](memref::CopyOp copy) {
+    OpBuilder b(copy);
+    linalg::CopyOp::create(b, copy.getLoc(), copy.getSource(),
+                           copy.getTarget());
+    copy.erase();
+  });
+}
+
 namespace {
 struct LowerTilesPass final
     : public attn::impl::LowerTilesPassBase<LowerTilesPass> {
@@ -56,6 +67,7 @@ struct LowerTilesPass final
       getOperation().emitError() << error;
       return signalPassFailure();
     }
+    lowerCopies(getOperation());
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       if (isa<OnlineAttentionOp, PackOp, NormalizeOp>(op))

@@ -43,9 +43,13 @@ static void moveToFrame(memref::AllocOp alloc, scf::ForallOp task,
   alloc.erase();
 }
 
-static bool leavesBlock(memref::AllocOp alloc) {
-  return llvm::any_of(alloc->getUsers(), [](Operation *user) {
-    return user->hasTrait<OpTrait::IsTerminator>();
+// Whether the buffer or a view of it is handed on by a terminator.
+static bool leavesBlock(Value buffer) {
+  return llvm::any_of(buffer.getUsers(), [](Operation *user) {
+    if (user->hasTrait<OpTrait::IsTerminator>())
+      return true;
+    return isa<ViewLikeOpInterface>(user) &&
+           llvm::any_of(user->getResults(), leavesBlock);
   });
 }
 

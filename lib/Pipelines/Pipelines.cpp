@@ -62,7 +62,9 @@ static void buildTile(OpPassManager &pm, const CompileOptions &options) {
 static void buildCodegen(OpPassManager &pm, const CompileOptions &options) {
   pm.addNestedPass<func::FuncOp>(createDestinationResultsPass());
   pm.addPass(createBufferizePass());
+  // Copies of a buffer onto itself fold once equal views are one value.
   pm.addPass(createCSEPass());
+  pm.addPass(createCanonicalizerPass());
   LowerTilesPassOptions lower;
   lower.target = options.target;
   pm.addNestedPass<func::FuncOp>(createLowerTilesPass(lower));

@@ -180,7 +180,21 @@ TaskBuilder::TaskBuilder(OpBuilder &builder, AttentionOp op,
       keyGroup(getGroup(maps[1])), valueGroup(getGroup(maps[2])),
       shared(schedule.blocksPerTask > 1) {}
 
-SmallVector<Value> TaskBuilder::build() {
+// The result is written whole: what the destinations held is of no use.
+SmallVector<Value> TaskBuilder::createOutputs(OpBuilder &builder,
+                                              AttentionOp op) {
+  SmallVector<Value> outputs;
+  for (Value destination : op.getDpsInits()) {
+    auto type = cast<RankedTensorType>(destination.getType());
+    outputs.push_back(tensor::EmptyOp::create(
+        builder, op.getLoc(),
+        tensor::getMixedSizes(builder, op.getLoc(), destination),
+        type.getElementType()));
+  }
+  return outputs;
+}
+
+SmallVector<Value> TaskBuilder::build(ValueRange outputs, Value active) {
   numQueries = getSize(b, op, kQuery);
   numKeys = getSize(b, op, kKey);
   width = getSize(b, op, kWidth);
@@ -197,15 +211,9 @@ SmallVector<Value> TaskBuilder::build() {
                blocksPerTask, constant(1));
   Value perTask = mul(blocksPerTask, constant(schedule.blockQueries));
   Value numTasks = ceilDiv(numQueries, perTask);
+  if (active)
+    numTasks = select(active, numTasks, constant(0));
 
-  // The result is written whole: what the destinations held is of no use.
-  SmallVector<Value> outputs;
-  for (Value destination : op.getDpsInits()) {
-    auto type = cast<RankedTensorType>(destination.getType());
-    outputs.push_back(tensor::EmptyOp::create(
-        b, loc, tensor::getMixedSizes(b, loc, destination),
-        type.getElementType()));
-  }
   SmallVector<OpFoldResult> bounds = {getAsOpFoldResult(numBatches),
                                       getAsOpFoldResult(numHeads),
                                       getAsOpFoldResult(numTasks)};
@@ -457,17 +465,17 @@ void TaskBuilder::finish(const State &state, Value firstQuery, Value numRows,
   ranges[kQuery] = {firstQuery, getAsOpFoldResult(numRows), true};
   ranges[kValueWidth] = {b.getIndexAttr(0), getAsOpFoldResult(valueWidth),
                          true};
-  SmallVector<Value> outputs(tasks.getRegionIterArgs()), slices;
+  SmallVector<Value> carried(tasks.getRegionIterArgs()), slices;
   std::vector<Slice> places;
   for (auto [output, map] :
-       llvm::zip(outputs, ArrayRef<AffineMap>(maps).drop_front(3)))
+       llvm::zip(carried, ArrayRef<AffineMap>(maps).drop_front(3)))
     slices.push_back(extract(output, map, ranges, &places.emplace_back()));
   SmallVector<Value> results =
       shared ? normalizeBlocks(state, numRows, slices, places)
              : normalize(state, slices, places.front().kept);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(tasks.getTerminator().getBody());
-  for (auto [result, place, output] : llvm::zip(results, places, outputs))
+  for (auto [result, place, output] : llvm::zip(results, places, carried))
     tensor::ParallelInsertSliceOp::create(b, loc, result, output,
                                           place.offsets, place.sizes,
                                           place.strides);

@@ -20,8 +20,12 @@ public:
   TaskBuilder(OpBuilder &builder, AttentionOp op, const Schedule &schedule,
               const MaskAnalysis *mask);
 
-  /// Emits the loop nest; gives the values that replace the results.
-  SmallVector<Value> build();
+  /// Tensors for the results, to be written by the tasks.
+  static SmallVector<Value> createOutputs(OpBuilder &builder, AttentionOp op);
+
+  /// Emits the loop nest that writes `outputs`; gives the values that replace
+  /// the results. Where `active` is given and false, there are no tasks.
+  SmallVector<Value> build(ValueRange outputs, Value active);
 
   /// The size of a loop dimension of the whole problem.
   static Value getSize(OpBuilder &builder, AttentionOp op, unsigned dim);

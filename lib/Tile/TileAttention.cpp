@@ -92,11 +92,12 @@ LogicalResult mlir::attn::tileAttention(RewriterBase &rewriter, AttentionOp op,
       mask ? mask->getTrend() : MaskAnalysis::Trend::Flat;
 
   AttentionSizes sizes = getStaticSizes(op);
-  auto build = [&](LaneKind lanes) {
+  SmallVector<Value> outputs = TaskBuilder::createOutputs(rewriter, op);
+  auto build = [&](LaneKind lanes, Value active = {}) {
     Schedule schedule = chooseSchedule(op, target, request, lanes, trend);
     reportSchedule(op, schedule);
     return TaskBuilder(rewriter, op, schedule, mask ? &*mask : nullptr)
-        .build();
+        .build(outputs, active);
   };
 
   using Kind = ScheduleRequest::Kind;
@@ -122,14 +123,13 @@ LogicalResult mlir::attn::tileAttention(RewriterBase &rewriter, AttentionOp op,
   Value few = arith::CmpIOp::create(rewriter, op.getLoc(),
                                     arith::CmpIPredicate::sle, numQueries,
                                     limit);
-  auto branch = scf::IfOp::create(rewriter, op.getLoc(), op.getResultTypes(),
-                                  few, /*addThenBlock=*/true,
-                                  /*addElseBlock=*/true);
-  rewriter.setInsertionPointToStart(&branch.getThenRegion().front());
-  scf::YieldOp::create(rewriter, op.getLoc(), build(LaneKind::Features));
-  rewriter.setInsertionPointToStart(&branch.getElseRegion().front());
-  scf::YieldOp::create(rewriter, op.getLoc(), build(LaneKind::Queries));
-  rewriter.replaceOp(op, branch.getResults());
+  Value many = arith::CmpIOp::create(rewriter, op.getLoc(),
+                                     arith::CmpIPredicate::sgt, numQueries,
+                                     limit);
+  // One after the other, and one of them without tasks: both then write
+  // straight into the caller's buffers.
+  outputs = build(LaneKind::Features, few);
+  rewriter.replaceOp(op, build(LaneKind::Queries, many));
   return success();
 }
 

@@ -2,8 +2,10 @@
 #include "Registration.h"
 
 #include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/IR/OptBisect.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -12,9 +14,10 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/InstCombine/InstCombine.h"
 #include "llvm/Transforms/Scalar/EarlyCSE.h"
+#include "llvm/Transforms/Scalar/IndVarSimplify.h"
 #include "llvm/Transforms/Scalar/LICM.h"
 #include "llvm/Transforms/Scalar/LoopPassManager.h"
-#include "llvm/Transforms/Scalar/LoopUnrollPass.h"
+#include "llvm/Transforms/Scalar/LoopRotation.h"
 #include "llvm/Transforms/Scalar/SROA.h"
 #include "llvm/Transforms/Scalar/SimplifyCFG.h"
 
@@ -29,9 +32,10 @@ mlir::attn::createTargetMachine(const CPUTarget &target, OptLevel level,
       llvm::TargetRegistry::lookupTarget(triple, error);
   if (!backend)
     return nullptr;
-  llvm::CodeGenOptLevel codegen = level == OptLevel::Full
-                                      ? llvm::CodeGenOptLevel::Aggressive
-                                      : llvm::CodeGenOptLevel::Default;
+  llvm::CodeGenOptLevel codegen =
+      level <= OptLevel::Light      ? llvm::CodeGenOptLevel::Less
+      : level == OptLevel::Standard ? llvm::CodeGenOptLevel::Default
+                                    : llvm::CodeGenOptLevel::Aggressive;
   std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(
       triple, target.cpu, target.features, llvm::TargetOptions(),
       llvm::Reloc::PIC_, /*CM=*/std::nullopt, codegen));
@@ -58,24 +62,49 @@ void mlir::attn::configureModule(llvm::Module &module, const CPUTarget &target,
   }
 }
 
-/// The passes that matter after MLIR has done vectorisation and blocking:
-/// address arithmetic, memory to register, invariant code.
+/// The passes that matter after MLIR has done vectorisation and blocking.
+/// Measured on causal attention: rotation lets LICM hoist loads, and indvars,
+/// which removes comparisons of loop counters, is worth 18 % of the run time;
+/// the standard pipelines take four to seven times as long for 1 % more.
 static llvm::FunctionPassManager buildLightPipeline() {
   llvm::FunctionPassManager fpm;
   fpm.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
   fpm.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
   fpm.addPass(llvm::SimplifyCFGPass());
   fpm.addPass(llvm::InstCombinePass());
-  llvm::LoopPassManager lpm;
-  lpm.addPass(llvm::LICMPass(llvm::LICMOptions()));
-  fpm.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(lpm),
+  llvm::LoopPassManager invariants;
+  invariants.addPass(llvm::LoopRotatePass());
+  invariants.addPass(llvm::LICMPass(llvm::LICMOptions()));
+  fpm.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(invariants),
                                                     /*UseMemorySSA=*/true));
+  fpm.addPass(
+      llvm::createFunctionToLoopPassAdaptor(llvm::IndVarSimplifyPass()));
   fpm.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
   return fpm;
 }
 
+namespace {
+/// Keeps one pass of the backend from running.
+class WithoutStrengthReduction final : public llvm::OptPassGate {
+public:
+  bool shouldRunPass(llvm::StringRef pass, llvm::StringRef) const override {
+    return pass != "Loop Strength Reduction";
+  }
+  bool isEnabled() const override { return true; }
+};
+} // namespace
+
+/// Loop strength reduction takes a third of code generation, and changes the
+/// run time of MLIR's already simple address arithmetic by 1 % at most.
+static void restrictBackend(llvm::LLVMContext &context, OptLevel level) {
+  static WithoutStrengthReduction gate;
+  if (level <= OptLevel::Light)
+    context.setOptPassGate(gate);
+}
+
 void mlir::attn::optimizeModule(llvm::Module &module,
                                 llvm::TargetMachine &machine, OptLevel level) {
+  restrictBackend(module.getContext(), level);
   if (level == OptLevel::None)
     return;
   llvm::LoopAnalysisManager lam;

@@ -184,6 +184,17 @@ static void printTail(OpAsmPrinter &printer, AttentionOpInterface op,
     printer << " -> " << op->getResultTypes();
 }
 
+/// The names the descriptions use: (s, b, h, i, j) and (b, h, i, j).
+static void nameArguments(Region &region, OpAsmSetValueNameFn setNameFn) {
+  static constexpr StringLiteral kNames[] = {"s", "b", "h", "i", "j"};
+  if (region.empty() || region.getNumArguments() > std::size(kNames))
+    return;
+  ArrayRef<StringLiteral> names(kNames);
+  for (auto [argument, name] : llvm::zip_equal(
+           region.getArguments(), names.take_back(region.getNumArguments())))
+    setNameFn(argument, name);
+}
+
 //===----------------------------------------------------------------------===//
 // attn.attention
 //===----------------------------------------------------------------------===//
@@ -231,6 +242,11 @@ ParseResult AttentionOp::parse(OpAsmParser &parser, OperationState &result) {
       (scale && parser.resolveOperand(*scale, scaleType, result.operands)) ||
       sinks.resolve(parser, result) || scores.list.resolve(parser, result) ||
       masks.list.resolve(parser, result) || outs.resolve(parser, result));
+}
+
+void AttentionOp::getAsmBlockArgumentNames(Region &region,
+                                           OpAsmSetValueNameFn setNameFn) {
+  nameArguments(region, setNameFn);
 }
 
 void AttentionOp::print(OpAsmPrinter &printer) {
@@ -293,6 +309,11 @@ ParseResult OnlineAttentionOp::parse(OpAsmParser &parser,
   return failure(parseTail(parser, result) || ins.resolve(parser, result) ||
                  origin.resolve(parser, result) ||
                  rows.resolve(parser, result) || outs.resolve(parser, result));
+}
+
+void OnlineAttentionOp::getAsmBlockArgumentNames(
+    Region &region, OpAsmSetValueNameFn setNameFn) {
+  nameArguments(region, setNameFn);
 }
 
 void OnlineAttentionOp::print(OpAsmPrinter &printer) {

@@ -6,6 +6,7 @@ include "attn/Dialect/Attn/IR/AttnDialect.td"
 include "attn/Dialect/Attn/IR/AttnInterfaces.td"
 include "mlir/Dialect/Linalg/IR/LinalgInterfaces.td"
 include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/OpAsmInterface.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
@@ -33,6 +34,7 @@ def Attn_Shaped : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef],
 def Attn_AttentionOp : Attn_DestinationOp<"attention", [
     AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<AttentionOpInterface>,
+    DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>,
     DeclareOpInterfaceMethods<ExpandOpInterface>,
     DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>,
     DeclareOpInterfaceMethods<TilingInterface, [
@@ -63,11 +65,11 @@ def Attn_AttentionOp : Attn_DestinationOp<"attention", [
     Constraints:
     - C1: an indexing map for each of query, key, value and destinations, from
       6 dimensions, without symbols
-    - C2: each result of a map is one dimension, or h divided by a constant;
-      no dimension twice
+    - C2: each result of a map is one dimension or, for query, key and value,
+      h divided by a constant; no dimension twice
     - C3: query has m and d, key has n and d, value has n and e, output has m
       and e, log-sum-exp has m; none has a dimension not listed for it besides
-      b and h
+      b and h, which every destination has where any operand has them
     - C4: the rank of each operand equals the number of its map's results
     - C5: static sizes of a dimension agree between operands; head counts
       agree up to the divisor
@@ -80,8 +82,10 @@ def Attn_AttentionOp : Attn_DestinationOp<"attention", [
     - C10: the mask region has one block with four index arguments and yields
       i1
     - C11: operands of `scores` and `masks` fit their attribute
-    - C12: regions hold only operations without side effects and without
-      regions of their own
+    - C12: regions hold only operations without regions of their own and
+      without side effects other than reading
+
+    It may be tiled along b, h, m and, without a log-sum-exp, e.
 
     Numerics: products and sums are accumulated in f32 (f64 for f64 operands).
     A row whose keys are all masked gives exactly 0 and a log-sum-exp of
@@ -132,6 +136,7 @@ def Attn_AttentionOp : Attn_DestinationOp<"attention", [
 def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
     AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<AttentionOpInterface>,
+    DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>,
     DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>,
     DeclareOpInterfaceMethods<TilingInterface, [
       "getIterationDomain", "getLoopIteratorTypes", "getResultTilePosition",
@@ -154,8 +159,8 @@ def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
     acc'_ie = acc_ie * 2^(max_i - max'_i) + sum_j 2^(t_ij - max'_i) v_je
     ```
 
-    Logits are in base 2: `logit_scale` holds log2(e) when the query has not
-    been multiplied by it. `origin` is the position of the tile's first
+    Logits are in base 2: `logit_scale` (1 when absent) holds log2(e) when the
+    query has not been multiplied by it. `origin` is the position of the tile's first
     (b, h, m, n) in the whole problem, added to the indices the regions see;
     absent, it is 0. `rows` is the number of valid queries of the tile, when
     fewer than its query dimension: the rest repeat the last valid one and are
@@ -165,10 +170,14 @@ def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
     and sum (m), each with leading b and h where it has them; packed forms are
     given by `indexing_maps` and may split d or n as (d floordiv 2, d mod 2).
 
-    Constraints: those of `attn.attention` where they apply, and
-    - C13: accumulator, maximum and sum have the compute type; maximum and sum
-      have the accumulator's dimensions without e
+    Constraints: those of `attn.attention` where they apply; query, key and
+    value may differ in element type unless one is f64; and
+    - C13: accumulator, maximum and sum have the compute type
     - C14: `origin` has four index operands or none
+
+    It may be tiled along b, h, m and n, and its keys may be split into parts
+    that `attn.merge` joins; not along e, where each tile would update the same
+    maximum and sum.
 
     Numerics: an empty state is accumulator 0, maximum -infinity, sum 0.
 
@@ -297,6 +306,7 @@ def Attn_PackOp : Attn_DestinationOp<"pack"> {
     - C2: the source map's results are distinct dimensions; so are the
       destination's, except for one dimension split into (x floordiv 2, x mod 2)
     - C3: source and destination hold floating-point elements
+    - C4: `scale` is either an attribute or an operand
 
     Numerics: the product is computed in the wider of f32, source and
     destination type, and rounded once.
