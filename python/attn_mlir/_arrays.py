@@ -119,6 +119,9 @@ def _from_dlpack(array: Any) -> Array:
 
 
 def _check_torch(name: str, array: Any) -> None:
+    strided = sys.modules["torch"].strided
+    if array.is_cpu and array.layout is strided and not array.requires_grad:
+        return
     if array.device.type != "cpu":
         raise ArgumentError(
             f"argument '{name}' expects a CPU tensor, but got one on '{array.device}'"
