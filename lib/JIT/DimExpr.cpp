@@ -4,7 +4,31 @@
 
 using namespace attn;
 
+/// Applies one operator; false on overflow or a divisor below one.
+static bool apply(DimExpr::Op op, int64_t lhs, int64_t rhs, int64_t &result) {
+  if (op == DimExpr::Op::Add)
+    return !__builtin_add_overflow(lhs, rhs, &result);
+  if (op == DimExpr::Op::Mul)
+    return !__builtin_mul_overflow(lhs, rhs, &result);
+  if (rhs < 1)
+    return false;
+  int64_t floor = lhs / rhs - (lhs % rhs < 0);
+  int64_t rest = lhs - floor * rhs;
+  result = op == DimExpr::Op::FloorDiv  ? floor
+           : op == DimExpr::Op::CeilDiv ? floor + (rest != 0)
+                                        : rest;
+  return true;
+}
+
 DimExpr DimExpr::binary(Op op, const DimExpr &lhs, const DimExpr &rhs) {
+  std::optional<int64_t> left = lhs.asConstant(), right = rhs.asConstant();
+  int64_t value;
+  if (left && right && apply(op, *left, *right, value))
+    return constant(value);
+  if (right == 1 && (op == Op::Mul || op == Op::FloorDiv || op == Op::CeilDiv))
+    return lhs;
+  if (right == 0 && op == Op::Add)
+    return lhs;
   std::vector<Step> steps(lhs.steps);
   steps.insert(steps.end(), rhs.steps.begin(), rhs.steps.end());
   steps.push_back({op, 0});
@@ -30,22 +54,6 @@ bool attn::operator==(const DimExpr &lhs, const DimExpr &rhs) {
     if (lhs.steps[i].op != rhs.steps[i].op ||
         lhs.steps[i].value != rhs.steps[i].value)
       return false;
-  return true;
-}
-
-/// Applies one operator; false on overflow or a divisor below one.
-static bool apply(DimExpr::Op op, int64_t lhs, int64_t rhs, int64_t &result) {
-  if (op == DimExpr::Op::Add)
-    return !__builtin_add_overflow(lhs, rhs, &result);
-  if (op == DimExpr::Op::Mul)
-    return !__builtin_mul_overflow(lhs, rhs, &result);
-  if (rhs < 1)
-    return false;
-  int64_t floor = lhs / rhs - (lhs % rhs < 0);
-  int64_t rest = lhs - floor * rhs;
-  result = op == DimExpr::Op::FloorDiv  ? floor
-           : op == DimExpr::Op::CeilDiv ? floor + (rest != 0)
-                                        : rest;
   return true;
 }
 

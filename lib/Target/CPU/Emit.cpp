@@ -83,6 +83,25 @@ static llvm::FunctionPassManager buildLightPipeline() {
   return fpm;
 }
 
+namespace {
+/// Keeps one pass of the backend from running.
+class WithoutStrengthReduction final : public llvm::OptPassGate {
+public:
+  bool shouldRunPass(llvm::StringRef pass, llvm::StringRef) const override {
+    return pass != "Loop Strength Reduction";
+  }
+  bool isEnabled() const override { return true; }
+};
+} // namespace
+
+/// Loop strength reduction takes a third of code generation, and changes the
+/// run time of MLIR's already simple address arithmetic by 1 % at most.
+static void restrictBackend(llvm::LLVMContext &context, OptLevel level) {
+  static WithoutStrengthReduction gate;
+  if (level <= OptLevel::Light)
+    context.setOptPassGate(gate);
+}
+
 void mlir::attn::optimizeModule(llvm::Module &module,
                                 llvm::TargetMachine &machine, OptLevel level) {
   restrictBackend(module.getContext(), level);
@@ -106,25 +125,6 @@ void mlir::attn::optimizeModule(llvm::Module &module,
         level == OptLevel::Full ? llvm::OptimizationLevel::O3
                                 : llvm::OptimizationLevel::O1);
   mpm.run(module, mam);
-}
-
-namespace {
-/// Keeps one pass of the backend from running.
-class WithoutStrengthReduction final : public llvm::OptPassGate {
-public:
-  bool shouldRunPass(llvm::StringRef pass, llvm::StringRef) const override {
-    return pass != "Loop Strength Reduction";
-  }
-  bool isEnabled() const override { return true; }
-};
-} // namespace
-
-/// Loop strength reduction takes a third of code generation, and changes the
-/// run time of MLIR's already simple address arithmetic by 1 % at most.
-static void restrictBackend(llvm::LLVMContext &context, OptLevel level) {
-  static WithoutStrengthReduction gate;
-  if (level <= OptLevel::Light)
-    context.setOptPassGate(gate);
 }
 
 /// Runs the backend; false when the target has no such output.
