@@ -249,7 +249,7 @@ def from_ir() -> None:
         print("    " + line.strip()[:92])
     print()
     for line in tool(
-        "attn-run", "--shapes=1x8x256x64,1x2x512x64,1x2x512x64"
+        "attn-run", "--shapes=8x1024x64,2x3000x64,2x3000x64"
     ).splitlines():
         print("    " + line)
     kernel = am.compile(EXAMPLE)
