@@ -248,9 +248,7 @@ def from_ir() -> None:
     for line in loops[:8]:
         print("    " + line.strip()[:92])
     print()
-    for line in tool(
-        "attn-run", "--shapes=8x1024x64,2x3000x64,2x3000x64"
-    ).splitlines():
+    for line in tool("attn-run", "--shapes=8x1024x64,2x3000x64,2x3000x64").splitlines():
         print("    " + line)
     kernel = am.compile(EXAMPLE)
     print("\nWhat the compiler did:\n")

@@ -14,13 +14,22 @@ def ExpandPass : Pass<"attn-expand"> {
     Before:
 
     ```mlir
-    %out = attn.attention ins(%query, %key, %value : ...) outs(%init : ...)
-      masks(#attn.causal) -> tensor<8x16x64xf32>
+    func.func @f(%query: tensor<8x16xf32>, %key: tensor<8x16xf32>,
+                 %value: tensor<8x16xf32>, %init: tensor<8x16xf32>)
+        -> tensor<8x16xf32> {
+      %out = attn.attention
+        ins(%query, %key, %value
+            : tensor<8x16xf32>, tensor<8x16xf32>, tensor<8x16xf32>)
+        outs(%init : tensor<8x16xf32>)
+        masks(#attn.causal)
+        -> tensor<8x16xf32>
+      return %out : tensor<8x16xf32>
+    }
     ```
 
     After:
 
-    ```mlir
+    ```
     %out = attn.attention ins(%query, %key, %value : ...) outs(%init : ...)
       mask {
       ^bb0(%b: index, %h: index, %i: index, %j: index):
@@ -50,13 +59,21 @@ def DecomposePass : Pass<"attn-decompose"> {
     Before:
 
     ```mlir
-    %out = attn.attention ins(%query, %key, %value : ...) outs(%init : ...)
-      -> tensor<16x64xf32>
+    func.func @f(%query: tensor<8x16xf32>, %key: tensor<8x16xf32>,
+                 %value: tensor<8x16xf32>, %init: tensor<8x16xf32>)
+        -> tensor<8x16xf32> {
+      %out = attn.attention
+        ins(%query, %key, %value
+            : tensor<8x16xf32>, tensor<8x16xf32>, tensor<8x16xf32>)
+        outs(%init : tensor<8x16xf32>)
+        -> tensor<8x16xf32>
+      return %out : tensor<8x16xf32>
+    }
     ```
 
     After:
 
-    ```mlir
+    ```
     %dots = linalg.generic ... ins(%query, %key : ...) outs(%zeros : ...)
     %logits = linalg.generic ... outs(%dots : ...)
     %max = linalg.generic ... ins(%logits : ...) outs(%lowest : ...)
