@@ -25,6 +25,59 @@ namespace mlir::attn {
 using namespace mlir;
 using namespace mlir::attn;
 
+// A step with a mask and the same step without, under one condition.
+struct GuardedStep {
+  scf::IfOp branch;
+  OnlineAttentionOp masked;
+};
+
+static std::optional<GuardedStep> matchGuardedStep(scf::IfOp branch) {
+  auto onlyStep = [](Region &region) -> OnlineAttentionOp {
+    if (region.empty() || !llvm::hasNItems(region.front(), 2))
+      return {};
+    return dyn_cast<OnlineAttentionOp>(region.front().front());
+  };
+  OnlineAttentionOp plain = onlyStep(branch.getThenRegion()),
+                    masked = onlyStep(branch.getElseRegion());
+  auto inputs = [](OnlineAttentionOp op) {
+    return std::make_tuple(op.getQuery(), op.getKey(), op.getValue(),
+                           op.getAccumulator(), op.getMaximum(), op.getSum(),
+                           op.getIndexingMapsAttr(), op.getLogitScaleAttr());
+  };
+  if (!plain || !masked || inputs(plain) != inputs(masked) ||
+      !llvm::equal(plain.getOrigin(), masked.getOrigin()) ||
+      !plain.getMaskRegion().empty() || masked.getMaskRegion().empty() ||
+      plain.getScoreRegion().empty() != masked.getScoreRegion().empty())
+    return std::nullopt;
+  return GuardedStep{branch, masked};
+}
+
+// The two steps share all code but the mask: emitting them as one halves what
+// the backend has to compile.
+static LogicalResult lowerGuardedSteps(func::FuncOp function,
+                                       const CPUTarget &target) {
+  SmallVector<GuardedStep> steps;
+  function.walk([&](scf::IfOp branch) {
+    if (std::optional<GuardedStep> step = matchGuardedStep(branch))
+      steps.push_back(*step);
+  });
+  for (GuardedStep &step : steps) {
+    FailureOr<StepLayout> layout = getStepLayout(step.masked);
+    if (failed(layout))
+      return failure();
+    if (*layout == StepLayout::FeatureLanes ||
+        ShapedType::isDynamic(getMaxKeys(step.masked)))
+      continue;
+    OpBuilder b(step.branch);
+    if (failed(emitQueryLanesStep(b, step.masked, target,
+                                  *layout == StepLayout::QueryLanesPairs,
+                                  step.branch.getCondition())))
+      return failure();
+    step.branch.erase();
+  }
+  return success();
+}
+
 static LogicalResult lowerStep(OpBuilder &b, OnlineAttentionOp op,
                                const CPUTarget &target) {
   FailureOr<StepLayout> layout = getStepLayout(op);
@@ -68,6 +121,8 @@ struct LowerTilesPass final
       return signalPassFailure();
     }
     lowerCopies(getOperation());
+    if (failed(lowerGuardedSteps(getOperation(), *description)))
+      return signalPassFailure();
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       if (isa<OnlineAttentionOp, PackOp, NormalizeOp>(op))
