@@ -15,11 +15,17 @@ def ApproximateMathPass
     has instructions for.
 
     Before:
+
     ```mlir
-    %y = math.tanh %x : vector<16xf32>
+    func.func @f(%x: vector<16xf32>) -> vector<16xf32> {
+      %y = math.tanh %x : vector<16xf32>
+      return %y : vector<16xf32>
+    }
     ```
+
     After:
-    ```mlir
+
+    ```
     %p = math.fma %x2, %c0, %c1 : vector<16xf32>
     ...
     ```
