@@ -73,8 +73,8 @@ def test_masked_values_do_not_leak(element: str, schedule: str, bad: float) -> N
         clean = program.draw()
         dirty = [each.copy() for each in clean]
         for operand in (1, 2):
-            dirty[operand][0, :, 41:] = store(np.array([bad]), element)
-            dirty[operand][1, :, 3:] = store(np.array([bad]), element)
+            dirty[operand][0, :, 41:] = store(np.array([bad]), element)[0]
+            dirty[operand][1, :, 3:] = store(np.array([bad]), element)[0]
         kernel = compile_text(program.text(), schedule=schedule)
         expected = run(kernel, program, clean)
         for out, right in zip(run(kernel, program, dirty), expected, strict=True):
@@ -90,7 +90,7 @@ def test_partly_masked_values(element: str, schedule: str, bad: float) -> None:
         L=40, S=60, D=16, Dv=20, element=element, masks=(features.causal(),), lse=True
     )
     arguments = program.draw()
-    arguments[2][0, 1, 13, 4] = store(np.array([bad]), element)
+    arguments[2][0, 1, 13, 4] = store(np.array([bad]), element)[0]
     (out, lse) = run(compile_text(program.text(), schedule=schedule), program, arguments)
     assert np.isfinite(lse).all()
     reached = ~np.isfinite(out)
@@ -117,14 +117,14 @@ def test_nan_propagates(element: str, schedule: str) -> None:
     )
     kernel = compile_text(program.text(), schedule=schedule)
     arguments = program.draw()
-    arguments[0][0, 1, 7, 3] = store(np.array([np.nan]), element)
+    arguments[0][0, 1, 7, 3] = store(np.array([np.nan]), element)[0]
     out, lse = run(kernel, program, arguments)
     assert np.isnan(out[0, 1, 7]).all() and np.isnan(lse[0, 1, 7])
     out[0, 1, 7] = lse[0, 1, 7] = 0
     assert np.isfinite(out).all() and np.isfinite(lse).all()
 
     arguments = program.draw()
-    arguments[1][0, 0, 70, 3] = store(np.array([np.nan]), element)
+    arguments[1][0, 0, 70, 3] = store(np.array([np.nan]), element)[0]
     out, lse = run(kernel, program, arguments)
     seen = np.abs(np.arange(40) - 70) <= 60
     assert np.isnan(out[0, 0, seen]).all() and np.isnan(lse[0, 0, seen]).all()
