@@ -291,6 +291,14 @@ AffineMap NormalizeOp::getOutputMap() {
                    : getRowsAndColumns(getContext());
 }
 
+AffineMap NormalizeOp::getLseMap() {
+  if (getMaps() && getMaps()->size() == 3)
+    return cast<AffineMapAttr>((*getMaps())[2]).getValue();
+  AffineMap output = getOutputMap();
+  return output.dropResult(
+      *output.getResultPosition(getAffineDimExpr(2, getContext())));
+}
+
 //===----------------------------------------------------------------------===//
 // Generated definitions
 //===----------------------------------------------------------------------===//

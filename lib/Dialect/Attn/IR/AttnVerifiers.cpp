@@ -564,17 +564,19 @@ LogicalResult PackOp::verify() {
 // attn.normalize
 //===----------------------------------------------------------------------===//
 
-/// Checks that `rows` has the shape of `full` without its columns.
+/// Checks that `rows` has the shape of `full` without its columns, in the
+/// order `rowsMap` gives.
 static LogicalResult verifyRowShape(NormalizeOp op, Value rows, StringRef name,
-                                    Value full, StringRef fullName,
-                                    AffineMap map) {
+                                    AffineMap rowsMap, Value full,
+                                    StringRef fullName, AffineMap map) {
   auto fullType = cast<ShapedType>(full.getType());
   auto rowsType = cast<ShapedType>(rows.getType());
   SmallVector<int64_t> expected;
-  for (auto [size, expr] :
-       llvm::zip_equal(fullType.getShape(), map.getResults()))
-    if (expr != getAffineDimExpr(2, op.getContext()))
-      expected.push_back(size);
+  for (AffineExpr expr : rowsMap.getResults())
+    if (auto position = map.getResultPosition(expr))
+      expected.push_back(fullType.getDimSize(*position));
+  if (rowsMap.getNumResults() + 1 != map.getNumResults())
+    expected.clear();
   if (succeeded(verifyCompatibleShape(expected, rowsType.getShape())))
     return success();
   return op.emitOpError() << "expects '" << name << "' to have the shape of '"
@@ -584,9 +586,12 @@ static LogicalResult verifyRowShape(NormalizeOp op, Value rows, StringRef name,
 
 LogicalResult NormalizeOp::verify() {
   // normalize_c1
-  if (getMaps() && getMaps()->size() != 2)
-    return emitOpError() << "expects 'maps' to hold 2 maps, but got "
+  if (getMaps() && getMaps()->size() != 2 &&
+      (getMaps()->size() != 3 || !getLse()))
+    return emitOpError() << "expects 'maps' to hold 2 maps, and a third for "
+                            "'lse' at most, but got "
                          << getMaps()->size();
+  AffineExpr columns = getAffineDimExpr(2, getContext());
   std::tuple<AffineMap, Value, StringRef> shaped[] = {
       {getAccumulatorMap(), getAccumulator(), "accumulator"},
       {getOutputMap(), getOutput(), "output"}};
@@ -597,16 +602,32 @@ LogicalResult NormalizeOp::verify() {
       return emitOpError() << "expects the map of '" << name
                            << "' to hold distinct dimensions, but got "
                            << AffineMapAttr::get(map);
+    if (!map.getResultPosition(columns))
+      return emitOpError() << "expects the map of '" << name
+                           << "' to have the columns, but got "
+                           << AffineMapAttr::get(map);
+  }
+  if (getLse()) {
+    AffineMap map = getLseMap();
+    if (failed(verifyTileMap(*this, map, getLse(), "lse")))
+      return failure();
+    if (!hasDistinctDims(map, /*maySplit=*/false) ||
+        map.getResultPosition(columns))
+      return emitOpError() << "expects the map of 'lse' to hold distinct "
+                              "dimensions other than the columns, but got "
+                           << AffineMapAttr::get(map);
   }
   // normalize_c2
+  AffineMap stateMap = getAccumulatorMap().dropResult(
+      *getAccumulatorMap().getResultPosition(columns));
   std::pair<Value, StringRef> states[] = {{getMaximum(), "maximum"},
                                           {getSum(), "sum"}};
   for (auto [rows, name] : states)
-    if (failed(verifyRowShape(*this, rows, name, getAccumulator(),
+    if (failed(verifyRowShape(*this, rows, name, stateMap, getAccumulator(),
                               "accumulator", getAccumulatorMap())))
       return failure();
-  if (getLse() && failed(verifyRowShape(*this, getLse(), "lse", getOutput(),
-                                        "output", getOutputMap())))
+  if (getLse() && failed(verifyRowShape(*this, getLse(), "lse", getLseMap(),
+                                        getOutput(), "output", getOutputMap())))
     return failure();
   // normalize_c3
   Type element = getElementTypeOrSelf(getAccumulator().getType());

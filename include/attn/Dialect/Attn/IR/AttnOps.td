@@ -361,13 +361,15 @@ def Attn_NormalizeOp : Attn_DestinationOp<"normalize", [
 
     `maps`, from (h, r, c), heads, rows and value columns, place accumulator
     and output; absent, both are (r, c). Maximum and sum have the accumulator's
-    dimensions without c; log-sum-exp has the output's.
+    dimensions without c. Log-sum-exp has the output's, in that order unless a
+    third map places it.
 
     Constraints:
     - C1: the maps have three dimensions, distinct results, and as many as
-      their operand's rank
-    - C2: maximum and sum have the accumulator's rank less one; the log-sum-exp
-      has the output's rank less one
+      their operand's rank; those of accumulator and output have c, that of the
+      log-sum-exp has not
+    - C2: maximum and sum have the accumulator's sizes without c; the
+      log-sum-exp has the output's without c
     - C3: accumulator, maximum, sum and log-sum-exp have the same type, f32 or
       f64
 
@@ -403,6 +405,7 @@ def Attn_NormalizeOp : Attn_DestinationOp<"normalize", [
     ::mlir::MutableOperandRange getDpsInitsMutable();
     ::mlir::AffineMap getAccumulatorMap();
     ::mlir::AffineMap getOutputMap();
+    ::mlir::AffineMap getLseMap();
   }];
 }
 
