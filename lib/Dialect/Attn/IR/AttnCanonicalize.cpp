@@ -11,6 +11,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
 #include <cmath>
@@ -59,6 +60,33 @@ struct RemoveIdentityScore : OpInterfaceRewritePattern<AttentionOpInterface> {
     if (!score || score != op.getScoreRegion().getArgument(0))
       return rewriter.notifyMatchFailure(op, "the score is not the identity");
     return removeRegion(rewriter, op, op.getScoreRegion());
+  }
+};
+
+/// Takes operands from before a cast that hides static sizes. Upstream has the
+/// same pattern for every destination-style operation, but it fails on empty
+/// regions (mlir::clone); the higher benefit lets this one come first.
+struct FoldCasts : OpInterfaceRewritePattern<AttentionOpInterface> {
+  FoldCasts(MLIRContext *context)
+      : OpInterfaceRewritePattern(context, /*benefit=*/10) {}
+  LogicalResult matchAndRewrite(AttentionOpInterface op,
+                                PatternRewriter &rewriter) const override {
+    auto destinations = cast<DestinationStyleOpInterface>(op.getOperation());
+    if (!tensor::hasFoldableTensorCastOperand(op))
+      return rewriter.notifyMatchFailure(op, "no cast to fold");
+    SmallVector<Type> types(op->getResultTypes());
+    SmallVector<Value> operands =
+        tensor::getUpdatedOperandsAfterCastOpFolding(destinations, types);
+    Operation *folded = cloneWith(rewriter, op, types, operands);
+    SmallVector<Value> results;
+    for (auto [old, result] :
+         llvm::zip_equal(op->getResults(), folded->getResults()))
+      results.push_back(old.getType() == result.getType()
+                            ? Value(result)
+                            : tensor::CastOp::create(rewriter, op.getLoc(),
+                                                     old.getType(), result));
+    rewriter.replaceOp(op, results);
+    return success();
   }
 };
 
@@ -206,6 +234,60 @@ struct FoldEmptyAttention : OpRewritePattern<AttentionOp> {
   }
 };
 
+/// Zeros of an operand's shape, but of size 1 along `dim`.
+static Value createUnit(OpBuilder &b, AttentionOp op, unsigned role,
+                        unsigned dim) {
+  Value operand = op.getRoleOperands()[role];
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(b, op.getLoc(), operand);
+  AffineExpr expr = getAffineDimExpr(dim, b.getContext());
+  sizes[*op.getRoleMaps()[role].getResultPosition(expr)] = b.getIndexAttr(1);
+  Value empty = tensor::EmptyOp::create(
+      b, op.getLoc(), sizes, getElementTypeOrSelf(operand.getType()));
+  return fill(b, op.getLoc(), empty, 0.0);
+}
+
+/// Queries and keys without width have logits of 0, as those of one zero do.
+struct WidenEmptyWidth : OpRewritePattern<AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AttentionOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!op.hasPureTensorSemantics() || getStaticLoopDimSize(op, kWidth) != 0)
+      return rewriter.notifyMatchFailure(op, "the width is not 0");
+    Value query = createUnit(rewriter, op, 0, kWidth);
+    Value key = createUnit(rewriter, op, 1, kWidth);
+    rewriter.modifyOpInPlace(op, [&] {
+      op.getQueryMutable().set(query);
+      op.getKeyMutable().set(key);
+      op.getScaleMutable().clear();
+      op.setScaleValueAttr(rewriter.getF64FloatAttr(1.0));
+    });
+    return success();
+  }
+};
+
+/// Values without width leave the log-sum-exp to compute.
+struct WidenEmptyValues : OpRewritePattern<AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AttentionOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!op.hasPureTensorSemantics() || !op.getLse() ||
+        getStaticLoopDimSize(op, kValueWidth) != 0)
+      return rewriter.notifyMatchFailure(op, "the value width is not 0");
+    Value value = createUnit(rewriter, op, 2, kValueWidth);
+    Value output = createUnit(rewriter, op, 3, kValueWidth);
+    SmallVector<Type> types = {output.getType(), op.getResult(1).getType()};
+    auto widened =
+        cast<AttentionOp>(cloneWith(rewriter, op, types, op->getOperands()));
+    rewriter.modifyOpInPlace(widened, [&] {
+      widened.getValueMutable().set(value);
+      widened.getOutputMutable().set(output);
+    });
+    rewriter.replaceOp(op, {op.getOutput(), widened.getResult(1)});
+    return success();
+  }
+};
+
 /// A step without keys leaves the state as it is.
 struct FoldEmptyStep : OpRewritePattern<OnlineAttentionOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -238,8 +320,9 @@ struct DropZeroOrigin : OpRewritePattern<OnlineAttentionOp> {
 
 void AttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                               MLIRContext *context) {
-  patterns.add<RemoveTrueMask, RemoveIdentityScore, InlineConstantScale,
-               DropDefaultScale, DropTrivialMasks, FoldEmptyAttention>(context);
+  patterns.add<FoldCasts, RemoveTrueMask, RemoveIdentityScore,
+               InlineConstantScale, DropDefaultScale, DropTrivialMasks,
+               FoldEmptyAttention, WidenEmptyWidth, WidenEmptyValues>(context);
 }
 
 void OnlineAttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns,

@@ -131,6 +131,15 @@ static FloatType computeTypeFor(Value query) {
   return Float32Type::get(query.getContext());
 }
 
+Operation *attn::cloneWith(OpBuilder &builder, Operation *op, TypeRange types,
+                           ValueRange operands) {
+  Operation *clone = builder.clone(*op);
+  clone->setOperands(operands);
+  for (auto [result, type] : llvm::zip_equal(clone->getResults(), types))
+    result.setType(type);
+  return clone;
+}
+
 //===----------------------------------------------------------------------===//
 // Interfaces shared by all operations
 //===----------------------------------------------------------------------===//
