@@ -168,7 +168,7 @@ void NormalizeEmitter::emitRows() {
             logSumExp(k.loadScalar(op.getMaximum(), state), sum,
                       k.scalar(0.0), k.scalar(std::log(2.0)),
                       k.scalar(-std::numeric_limits<double>::infinity())),
-            op.getLse(), apply(withoutColumn(to), position));
+            op.getLse(), apply(op.getLseMap(), position));
       k.loop(zero, columns, contiguous ? k.lanes : 1, [&](Value at) {
         SmallVector<Value> read = apply(from, {head, row, at});
         SmallVector<Value> write = apply(to, {head, row, at});

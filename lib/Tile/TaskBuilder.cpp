@@ -399,14 +399,16 @@ TaskBuilder::State TaskBuilder::initialState() {
 // Divides the rows of `part` by their sums, into `slices`.
 SmallVector<Value> TaskBuilder::normalize(ArrayRef<Value> part,
                                           ValueRange slices,
-                                          ArrayRef<unsigned> outputDims) {
+                                          ArrayRef<Slice> places) {
   AffineExpr h = b.getAffineDimExpr(0), r = b.getAffineDimExpr(1),
              c = b.getAffineDimExpr(2);
   SmallVector<AffineExpr> layout = {c, r};
   if (features)
     layout = {h, r, c};
   SmallVector<AffineMap> normalizeMaps = {
-      AffineMap::get(3, 0, layout, b.getContext()), packMap(outputDims)};
+      AffineMap::get(3, 0, layout, b.getContext())};
+  for (const Slice &place : places)
+    normalizeMaps.push_back(packMap(place.kept));
   auto result = NormalizeOp::create(
       b, loc, TypeRange(slices), part[0], part[1], part[2], slices[0],
       slices.size() > 1 ? slices[1] : Value(),
@@ -447,7 +449,7 @@ SmallVector<Value> TaskBuilder::normalizeBlocks(const State &state,
         b, loc, carried, slice.offsets, slice.sizes, slice.strides));
     blocks.push_back(std::move(slice));
   }
-  SmallVector<Value> results = normalize(part, slices, places.front().kept);
+  SmallVector<Value> results = normalize(part, slices, places);
   for (auto [carried, value, slice] :
        llvm::zip(loop.getRegionIterArgs(), results, blocks))
     next.push_back(tensor::InsertSliceOp::create(b, loc, value, carried,
@@ -472,7 +474,7 @@ void TaskBuilder::finish(const State &state, Value firstQuery, Value numRows,
     slices.push_back(extract(output, map, ranges, &places.emplace_back()));
   SmallVector<Value> results =
       shared ? normalizeBlocks(state, numRows, slices, places)
-             : normalize(state, slices, places.front().kept);
+             : normalize(state, slices, places);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(tasks.getTerminator().getBody());
   for (auto [result, place, output] : llvm::zip(results, places, carried))

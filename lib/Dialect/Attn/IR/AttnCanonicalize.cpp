@@ -63,29 +63,35 @@ struct RemoveIdentityScore : OpInterfaceRewritePattern<AttentionOpInterface> {
   }
 };
 
-/// Takes operands from before a cast that hides static sizes. Upstream has the
-/// same pattern for every destination-style operation, but it fails on empty
-/// regions (mlir::clone); the higher benefit lets this one come first.
-struct FoldCasts : OpInterfaceRewritePattern<AttentionOpInterface> {
-  FoldCasts(MLIRContext *context)
-      : OpInterfaceRewritePattern(context, /*benefit=*/10) {}
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+/// Takes operands in front of a `tensor.cast` that hides static sizes, as the
+/// tensor dialect does for operations with a destination. Theirs clones the
+/// operation and cannot when a region is empty, so this one comes first.
+struct FoldTensorCasts : OpInterfaceRewritePattern<AttentionOpInterface> {
+  FoldTensorCasts(MLIRContext *context)
+      : OpInterfaceRewritePattern(context, /*benefit=*/2) {}
+
   LogicalResult matchAndRewrite(AttentionOpInterface op,
                                 PatternRewriter &rewriter) const override {
-    auto destinations = cast<DestinationStyleOpInterface>(op.getOperation());
     if (!tensor::hasFoldableTensorCastOperand(op))
-      return rewriter.notifyMatchFailure(op, "no cast to fold");
+      return rewriter.notifyMatchFailure(op, "no cast to take away");
     SmallVector<Type> types(op->getResultTypes());
-    SmallVector<Value> operands =
-        tensor::getUpdatedOperandsAfterCastOpFolding(destinations, types);
-    Operation *folded = cloneWith(rewriter, op, types, operands);
-    SmallVector<Value> results;
-    for (auto [old, result] :
-         llvm::zip_equal(op->getResults(), folded->getResults()))
-      results.push_back(old.getType() == result.getType()
-                            ? Value(result)
-                            : tensor::CastOp::create(rewriter, op.getLoc(),
-                                                     old.getType(), result));
-    rewriter.replaceOp(op, results);
+    SmallVector<Value> operands = tensor::getUpdatedOperandsAfterCastOpFolding(
+        cast<DestinationStyleOpInterface>(*op), types);
+    rewriter.modifyOpInPlace(op, [&] { op->setOperands(operands); });
+    rewriter.setInsertionPointAfter(op);
+    for (auto [number, type] : llvm::enumerate(types)) {
+      OpResult result = op->getResult(number);
+      Type before = result.getType();
+      if (before == type)
+        continue;
+      rewriter.modifyOpInPlace(op, [&] { result.setType(types[number]); });
+      auto cast = tensor::CastOp::create(rewriter, op.getLoc(), before, result);
+      rewriter.replaceAllUsesExcept(result, cast, cast);
+    }
     return success();
   }
 };
@@ -320,7 +326,7 @@ struct DropZeroOrigin : OpRewritePattern<OnlineAttentionOp> {
 
 void AttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                               MLIRContext *context) {
-  patterns.add<FoldCasts, RemoveTrueMask, RemoveIdentityScore,
+  patterns.add<FoldTensorCasts, RemoveTrueMask, RemoveIdentityScore,
                InlineConstantScale, DropDefaultScale, DropTrivialMasks,
                FoldEmptyAttention, WidenEmptyWidth, WidenEmptyValues>(context);
 }

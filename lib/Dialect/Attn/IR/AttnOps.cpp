@@ -300,6 +300,18 @@ AffineMap NormalizeOp::getOutputMap() {
                    : getRowsAndColumns(getContext());
 }
 
+AffineMap attn::dropColumns(AffineMap map) {
+  AffineExpr columns = getAffineDimExpr(2, map.getContext());
+  auto position = map.getResultPosition(columns);
+  return position ? map.dropResult(*position) : map;
+}
+
+AffineMap NormalizeOp::getLseMap() {
+  if (getMaps() && getMaps()->size() > 2)
+    return cast<AffineMapAttr>((*getMaps())[2]).getValue();
+  return dropColumns(getOutputMap());
+}
+
 //===----------------------------------------------------------------------===//
 // Generated definitions
 //===----------------------------------------------------------------------===//
