@@ -143,12 +143,12 @@ def test_compile_errors(source: str, line: int, message: str) -> None:
 
 def test_unknown_external_symbols_are_refused() -> None:
     source = """
-func.func private @system(index) -> index
-func.func @f(%x: tensor<?xf32>) -> tensor<?xf32> {
-  %c0 = arith.constant 0 : index
-  %n = call @system(%c0) : (index) -> index
-  %r = tensor.empty(%n) : tensor<?xf32>
-  return %r : tensor<?xf32>
+func.func private @system(f32) -> f32
+func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %c = arith.constant 1.0 : f32
+  %n = call @system(%c) : (f32) -> f32
+  %r = tensor.splat %n : tensor<4xf32>
+  return %r : tensor<4xf32>
 }
 """
     with pytest.raises(am.CompileError, match="system"):
