@@ -9,6 +9,7 @@
 #include "attn/Codegen/Passes.h"
 #include "attn/Codegen/TileOps.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -24,6 +25,29 @@ namespace mlir::attn {
 
 using namespace mlir;
 using namespace mlir::attn;
+
+// Affine operations have no form on vectors; their arithmetic has.
+static void expandAffine(Region &region) {
+  region.walk([](Operation *op) {
+    if (!isa<affine::AffineApplyOp, affine::AffineMinOp, affine::AffineMaxOp>(
+            op))
+      return;
+    auto map = cast<AffineMapAttr>(op->getAttr("map")).getValue();
+    OpBuilder b(op);
+    auto values =
+        affine::expandAffineMap(b, op->getLoc(), map, op->getOperands());
+    if (!values)
+      return;
+    Value result = values->front();
+    for (Value value : llvm::drop_begin(*values))
+      result =
+          isa<affine::AffineMinOp>(op)
+              ? b.createOrFold<arith::MinSIOp>(op->getLoc(), result, value)
+              : b.createOrFold<arith::MaxSIOp>(op->getLoc(), result, value);
+    op->getResult(0).replaceAllUsesWith(result);
+    op->erase();
+  });
+}
 
 // A step with a mask and the same step without, under one condition.
 struct GuardedStep {
@@ -121,6 +145,10 @@ struct LowerTilesPass final
       return signalPassFailure();
     }
     lowerCopies(getOperation());
+    getOperation().walk([](OnlineAttentionOp op) {
+      expandAffine(op.getScoreRegion());
+      expandAffine(op.getMaskRegion());
+    });
     if (failed(lowerGuardedSteps(getOperation(), *description)))
       return signalPassFailure();
     SmallVector<Operation *> ops;

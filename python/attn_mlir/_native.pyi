@@ -140,6 +140,15 @@ def host_info() -> dict[str, Any]:
     l2_bytes, l3_bytes, fma_per_cycle, has_fma, has_avx512, has_bf16_dot,
     has_amx, llvm_version."""
 
+def fma_peak(seconds: float = 0.1, threads: int = 1) -> float:
+    """f32 operations a second of fused multiply-adds alone, measured."""
+
+def fma_instructions() -> str:
+    """What `fma_peak` ran, e.g. "avx512f"."""
+
+def read_bandwidth(bytes: int, seconds: float = 0.1, threads: int = 1) -> float:
+    """Bytes a second read again and again from `bytes` bytes, measured."""
+
 def known_targets() -> list[str]: ...
 def target_error(target: str) -> str | None:
     """None when `compile` accepts the target, else why not."""

@@ -3,6 +3,7 @@
 
 #include "attn/JIT/Compiler.h"
 #include "attn/JIT/Host.h"
+#include "attn/Runtime/MachinePeak.h"
 #include "attn/Runtime/ParallelFor.h"
 #ifdef ATTN_HAVE_TOOLS
 #include "attn/Tools/Main.h"
@@ -403,6 +404,12 @@ NB_MODULE(_native, m) {
   m.def("get_num_threads", attn_get_num_threads);
   m.def("threading_backend", attn_parallel_backend);
   m.def("host_info", getHost);
+  m.def("fma_peak", measureFMAPeak, nb::arg("seconds") = 0.1,
+        nb::arg("threads") = 1, nb::call_guard<nb::gil_scoped_release>());
+  m.def("fma_instructions", getFMAPeakInstructions);
+  m.def("read_bandwidth", measureReadBandwidth, nb::arg("bytes"),
+        nb::arg("seconds") = 0.1, nb::arg("threads") = 1,
+        nb::call_guard<nb::gil_scoped_release>());
   m.def("known_targets", getKnownTargetNames);
   m.def("target_error",
         [](const std::string &target) -> std::optional<std::string> {
