@@ -8,7 +8,6 @@ import os
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +30,11 @@ TOOLS = ROOT / "build" / "bin"
 # Added to twice the error of the same computation done plainly in the same
 # type; relative to the largest result for f32.
 FLOOR = {"float32": 1e-6, "float16": 1e-3}
+
+FOOTNOTES = """
+  error: largest deviation from the float64 reference; allowed: twice that of plain
+  NumPy code in the same type, and a floor. of peak: operations on kept pairs over
+  the measured rate of multiply-adds alone; decode is bound by memory instead."""
 
 Array = np.ndarray[Any, Any]
 
@@ -151,21 +155,6 @@ def medians(actions: dict[str, Callable[[], Any]], seconds: float) -> dict[str, 
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def fma_peak(threads: int) -> float:
-    """Measured fused multiply-adds of `threads` threads, in FLOP/s."""
-    rates = [0.0] * threads
-
-    def measure(index: int) -> None:
-        rates[index] = _native.fma_peak(0.3)
-
-    workers = [threading.Thread(target=measure, args=(i,)) for i in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return sum(rates)
-
-
 def judge(case: Case, peak: float, seconds: float) -> tuple[list[str], bool]:
     """One row of the table, and whether the result is right."""
     query, key, value = inputs(case)
@@ -248,9 +237,7 @@ def from_ir() -> None:
     for line in loops[:8]:
         print("    " + line.strip()[:92])
     print()
-    for line in tool(
-        "attn-run", "--shapes=1x8x256x64,1x2x512x64,1x2x512x64"
-    ).splitlines():
+    for line in tool("attn-run", "--shapes=8x1024x64,2x3000x64,2x3000x64").splitlines():
         print("    " + line)
     kernel = am.compile(EXAMPLE)
     print("\nWhat the compiler did:\n")
@@ -271,7 +258,7 @@ def main() -> int:
 
     from_ir()
     host = _native.host_info()
-    peak = fma_peak(options.threads)
+    peak = _native.fma_peak(0.3, options.threads)
     print(f"\nFrom Python: {host['cpu']}, {options.threads} threads, ", end="")
     print(f"measured FMA peak {peak / 1e9:.0f} GFLOP/s in f32\n")
     rows = [["case", "error", "allowed", "time", "of peak", "vs NumPy", "vs torch"]]
@@ -282,12 +269,7 @@ def main() -> int:
         if not right:
             wrong.append(case.name)
     print(table(rows))
-    print(
-        "\n  error: largest deviation from the float64 reference. allowed: twice that of"
-    )
-    print(
-        "  plain NumPy code in the same type, and a floor. decode is bound by memory."
-    )
+    print(FOOTNOTES)
     if torch is None:
         print("  torch is not installed; tools/check installs it.")
     if wrong:

@@ -9,6 +9,7 @@
 #include "attn/Codegen/Passes.h"
 #include "attn/Codegen/TileOps.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -24,6 +25,82 @@ namespace mlir::attn {
 
 using namespace mlir;
 using namespace mlir::attn;
+
+// Affine operations have no form on vectors; their arithmetic has.
+static void expandAffine(Region &region) {
+  region.walk([](Operation *op) {
+    if (!isa<affine::AffineApplyOp, affine::AffineMinOp, affine::AffineMaxOp>(
+            op))
+      return;
+    auto map = cast<AffineMapAttr>(op->getAttr("map")).getValue();
+    OpBuilder b(op);
+    auto values =
+        affine::expandAffineMap(b, op->getLoc(), map, op->getOperands());
+    if (!values)
+      return;
+    Value result = values->front();
+    for (Value value : llvm::drop_begin(*values))
+      result =
+          isa<affine::AffineMinOp>(op)
+              ? b.createOrFold<arith::MinSIOp>(op->getLoc(), result, value)
+              : b.createOrFold<arith::MaxSIOp>(op->getLoc(), result, value);
+    op->getResult(0).replaceAllUsesWith(result);
+    op->erase();
+  });
+}
+
+// A step with a mask and the same step without, under one condition.
+struct GuardedStep {
+  scf::IfOp branch;
+  OnlineAttentionOp masked;
+};
+
+static std::optional<GuardedStep> matchGuardedStep(scf::IfOp branch) {
+  auto onlyStep = [](Region &region) -> OnlineAttentionOp {
+    if (region.empty() || !llvm::hasNItems(region.front(), 2))
+      return {};
+    return dyn_cast<OnlineAttentionOp>(region.front().front());
+  };
+  OnlineAttentionOp plain = onlyStep(branch.getThenRegion()),
+                    masked = onlyStep(branch.getElseRegion());
+  auto inputs = [](OnlineAttentionOp op) {
+    return std::make_tuple(op.getQuery(), op.getKey(), op.getValue(),
+                           op.getAccumulator(), op.getMaximum(), op.getSum(),
+                           op.getIndexingMapsAttr(), op.getLogitScaleAttr());
+  };
+  if (!plain || !masked || inputs(plain) != inputs(masked) ||
+      !llvm::equal(plain.getOrigin(), masked.getOrigin()) ||
+      !plain.getMaskRegion().empty() || masked.getMaskRegion().empty() ||
+      plain.getScoreRegion().empty() != masked.getScoreRegion().empty())
+    return std::nullopt;
+  return GuardedStep{branch, masked};
+}
+
+// The two steps share all code but the mask: emitting them as one halves what
+// the backend has to compile.
+static LogicalResult lowerGuardedSteps(func::FuncOp function,
+                                       const CPUTarget &target) {
+  SmallVector<GuardedStep> steps;
+  function.walk([&](scf::IfOp branch) {
+    if (std::optional<GuardedStep> step = matchGuardedStep(branch))
+      steps.push_back(*step);
+  });
+  for (GuardedStep &step : steps) {
+    FailureOr<StepLayout> layout = getStepLayout(step.masked);
+    if (failed(layout))
+      return failure();
+    if (*layout == StepLayout::FeatureLanes ||
+        ShapedType::isDynamic(getMaxKeys(step.masked)))
+      continue;
+    OpBuilder b(step.branch);
+    if (failed(emitQueryLanesStep(b, step.masked, target,
+                                  *layout == StepLayout::QueryLanesPairs,
+                                  step.branch.getCondition())))
+      return failure();
+    step.branch.erase();
+  }
+  return success();
+}
 
 static LogicalResult lowerStep(OpBuilder &b, OnlineAttentionOp op,
                                const CPUTarget &target) {
@@ -68,6 +145,12 @@ struct LowerTilesPass final
       return signalPassFailure();
     }
     lowerCopies(getOperation());
+    getOperation().walk([](OnlineAttentionOp op) {
+      expandAffine(op.getScoreRegion());
+      expandAffine(op.getMaskRegion());
+    });
+    if (failed(lowerGuardedSteps(getOperation(), *description)))
+      return signalPassFailure();
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       if (isa<OnlineAttentionOp, PackOp, NormalizeOp>(op))

@@ -26,9 +26,10 @@ namespace {
 class QueryLanesStep {
 public:
   QueryLanesStep(OpBuilder &builder, OnlineAttentionOp op,
-                 const CPUTarget &target, bool pairs)
+                 const CPUTarget &target, bool pairs, Value full)
       : op(op), k(builder, op.getLoc(), op.getComputeType(), target), in(k, op),
-        pairs(pairs) {
+        pairs(pairs), full(full), hasScore(!op.getScoreRegion().empty()),
+        hasMask(!op.getMaskRegion().empty()) {
     auto shape = cast<MemRefType>(in.accumulator.getType()).getShape();
     numLanes = shape.back();
     vectors = numLanes / k.lanes;
@@ -87,7 +88,10 @@ private:
 
   SmallVector<Value> emitScores(ValueRange maxima);
   SmallVector<Value> emitScoreTiles(ValueRange maxima);
-  SmallVector<Value> emitRegions(ValueRange maxima);
+  SmallVector<Value> emitRegions(ValueRange maxima, bool masked);
+  SmallVector<Value> branch(TypeRange types, Value condition,
+                            llvm::function_ref<SmallVector<Value>()> then,
+                            llvm::function_ref<SmallVector<Value>()> other);
   RegionVectorizer::Argument queryIndices();
   void emitWeights(ValueRange maxima, ValueRange newMaxima);
   SmallVector<Value> emitWeightRow(Value row, ValueRange finite);
@@ -100,6 +104,8 @@ private:
   KernelBuilder k;
   StepOperands in;
   bool pairs;
+  Value full;
+  bool hasScore, hasMask;
   int64_t numLanes;
   unsigned vectors, rows;
   Value scores, packedWeights;
@@ -112,11 +118,36 @@ private:
 // Scores
 //===----------------------------------------------------------------------===//
 
+SmallVector<Value>
+QueryLanesStep::branch(TypeRange types, Value condition,
+                       llvm::function_ref<SmallVector<Value>()> then,
+                       llvm::function_ref<SmallVector<Value>()> other) {
+  auto branch = scf::IfOp::create(k.builder, k.loc, types, condition,
+                                  /*addThenBlock=*/true,
+                                  /*addElseBlock=*/true);
+  OpBuilder::InsertionGuard guard(k.builder);
+  auto fill = [&](Region &region,
+                  llvm::function_ref<SmallVector<Value>()> body) {
+    k.builder.setInsertionPointToStart(&region.front());
+    SmallVector<Value> values = body();
+    scf::YieldOp::create(k.builder, k.loc, values);
+  };
+  fill(branch.getThenRegion(), then);
+  fill(branch.getElseRegion(), other);
+  return SmallVector<Value>(branch.getResults());
+}
+
 SmallVector<Value> QueryLanesStep::emitScores(ValueRange maxima) {
-  if (!in.hasRegions)
-    return emitScoreTiles(maxima);
-  emitScoreTiles(maxima);
-  return emitRegions(maxima);
+  SmallVector<Value> tracked = emitScoreTiles(maxima);
+  if (!hasMask && !hasScore)
+    return tracked;
+  if (!hasMask || !full)
+    return emitRegions(maxima, hasMask);
+  SmallVector<Type> types(vectors, k.vectorType);
+  return branch(
+      types, full,
+      [&] { return hasScore ? emitRegions(maxima, false) : tracked; },
+      [&] { return emitRegions(maxima, true); });
 }
 
 // Writes the scores of all keys; gives the new maxima when no region is still
@@ -130,7 +161,9 @@ SmallVector<Value> QueryLanesStep::emitScoreTiles(ValueRange maxima) {
   auto packed = VectorType::get({int64_t(2 * k.lanes)},
                                 k.builder.getBF16Type());
   SmallVector<Value> zeros(rows * vectors, k.splat(0.0));
-  bool track = !in.hasRegions;
+  // A score region changes the logits, and with them the maximum; a mask can
+  // at most be absent.
+  bool track = !hasScore && (!hasMask || full);
   auto body = [&](Value first, ValueRange running) {
     SmallVector<Value> keys = clampedRows(first, in.numKeys);
     auto scalar = [&](Value step, unsigned r) {
@@ -151,7 +184,7 @@ SmallVector<Value> QueryLanesStep::emitScoreTiles(ValueRange maxima) {
       Value row = k.addIndex(first, r);
       for (unsigned v = 0; v < vectors; ++v) {
         Value score = products[r * vectors + v];
-        if (track && in.logitScale != 1.0)
+        if (!hasScore && in.logitScale != 1.0)
           score = k.mul(score, k.splat(in.logitScale));
         k.store(score, scores, {row, k.index(v * k.lanes)});
         if (track)
@@ -190,14 +223,15 @@ RegionVectorizer::Argument QueryLanesStep::queryIndices() {
 }
 
 // Applies the score and mask regions to the stored scores.
-SmallVector<Value> QueryLanesStep::emitRegions(ValueRange maxima) {
+SmallVector<Value> QueryLanesStep::emitRegions(ValueRange maxima,
+                                               bool masked) {
   RegionVectorizer score(k, op.getScoreRegion());
   RegionVectorizer mask(k, op.getMaskRegion());
   RegionVectorizer::Argument batch{in.batch, {}}, head{in.head, {}};
   RegionVectorizer::Argument query = queryIndices();
   if (score.isPresent())
     score.prepare({std::nullopt, batch, head, query, std::nullopt}, vectors);
-  if (mask.isPresent())
+  if (masked)
     mask.prepare({batch, head, query, std::nullopt}, vectors);
 
   auto body = [&](Value row, ValueRange running) {
@@ -207,9 +241,9 @@ SmallVector<Value> QueryLanesStep::emitRegions(ValueRange maxima) {
       Value logit = loadRow(scores, row, v);
       if (score.isPresent())
         logit = score.evaluate(v, {logit, keyIndex});
-      if (in.logitScale != 1.0)
+      if (hasScore && in.logitScale != 1.0)
         logit = k.mul(logit, k.splat(in.logitScale));
-      if (mask.isPresent())
+      if (masked)
         logit = arith::SelectOp::create(k.builder, k.loc,
                                         mask.evaluate(v, {keyIndex}), logit,
                                         k.negativeInfinity());
@@ -285,17 +319,33 @@ void QueryLanesStep::emitWeights(ValueRange maxima, ValueRange newMaxima) {
 //===----------------------------------------------------------------------===//
 
 void QueryLanesStep::emitValues() {
-  if (op.getMaskRegion().empty())
+  if (!hasMask)
     return emitValueTiles();
   // 0 * NaN is NaN: a value that is not finite must not reach the rows that
   // do not see its key.
-  auto branch = scf::IfOp::create(k.builder, k.loc, emitAllFinite(),
-                                  /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(k.builder);
-  k.builder.setInsertionPointToStart(&branch.getThenRegion().front());
-  emitValueTiles();
-  k.builder.setInsertionPointToStart(&branch.getElseRegion().front());
-  emitGuardedValues();
+  Value safe;
+  if (full) {
+    Value yes = arith::ConstantOp::create(k.builder, k.loc,
+                                          k.builder.getBoolAttr(true));
+    safe = branch(
+               k.builder.getI1Type(), full,
+               [&] { return SmallVector<Value>{yes}; },
+               [&] { return SmallVector<Value>{emitAllFinite()}; })
+               .front();
+  } else {
+    safe = emitAllFinite();
+  }
+  auto none = SmallVector<Value>();
+  branch(
+      TypeRange(), safe,
+      [&] {
+        emitValueTiles();
+        return none;
+      },
+      [&] {
+        emitGuardedValues();
+        return none;
+      });
 }
 
 void QueryLanesStep::emitValueTiles() {
@@ -401,6 +451,6 @@ void QueryLanesStep::emitGuardedValues() {
 LogicalResult mlir::attn::emitQueryLanesStep(OpBuilder &builder,
                                              OnlineAttentionOp op,
                                              const CPUTarget &target,
-                                             bool pairs) {
-  return QueryLanesStep(builder, op, target, pairs).emit();
+                                             bool pairs, Value full) {
+  return QueryLanesStep(builder, op, target, pairs, full).emit();
 }

@@ -71,8 +71,34 @@ void RegionVectorizer::emit(Operation &op, IRMapping &mapping) {
     kernel.builder.clone(op, mapping);
   else if (isa<memref::LoadOp>(op))
     emitLoad(op, mapping);
-  else
+  else if (OpTrait::hasElementwiseMappableTraits(&op))
     emitElementwise(op, mapping);
+  else
+    emitPerLane(op, mapping);
+}
+
+// An operation that knows no vectors.
+void RegionVectorizer::emitPerLane(Operation &op, IRMapping &mapping) {
+  OpBuilder &b = kernel.builder;
+  SmallVector<SmallVector<Value>> lanes(op.getNumResults());
+  for (unsigned lane = 0; lane < kernel.lanes; ++lane) {
+    IRMapping scalars;
+    for (Value operand : op.getOperands()) {
+      Value mapped = mapping.lookupOrDefault(operand);
+      if (isa<VectorType>(mapped.getType()))
+        mapped =
+            vector::ExtractOp::create(b, op.getLoc(), mapped, int64_t(lane));
+      scalars.map(operand, mapped);
+    }
+    Operation *copy = b.clone(op, scalars);
+    for (auto [number, result] : llvm::enumerate(copy->getResults()))
+      lanes[number].push_back(result);
+  }
+  for (auto [result, values] : llvm::zip(op.getResults(), lanes))
+    mapping.map(result,
+                vector::FromElementsOp::create(
+                    b, op.getLoc(), kernel.vectorOf(result.getType()), values)
+                    .getResult());
 }
 
 Value RegionVectorizer::asVector(Value value, Type scalarType) {
@@ -86,9 +112,8 @@ void RegionVectorizer::emitElementwise(Operation &op, IRMapping &mapping) {
   for (Value operand : op.getOperands()) {
     Value mapped = mapping.lookupOrDefault(operand);
     // A select may keep a scalar condition.
-    bool scalarCondition =
-        isa<arith::SelectOp>(op) && operands.empty() &&
-        !isa<VectorType>(mapped.getType());
+    bool scalarCondition = isa<arith::SelectOp>(op) && operands.empty() &&
+                           !isa<VectorType>(mapped.getType());
     operands.push_back(scalarCondition ? mapped
                                        : asVector(mapped, operand.getType()));
   }
@@ -106,33 +131,17 @@ void RegionVectorizer::emitLoad(Operation &op, IRMapping &mapping) {
   auto load = cast<memref::LoadOp>(op);
   OpBuilder &b = kernel.builder;
   Location loc = op.getLoc();
-  Value memref = mapping.lookupOrDefault(load.getMemRef());
   Type element = load.getType();
+  bool gathers =
+      element.isIntOrFloat() && (element.getIntOrFloatBitWidth() == 32 ||
+                                 element.getIntOrFloatBitWidth() == 64);
+  if (!gathers)
+    return emitPerLane(op, mapping);
+
+  Value memref = mapping.lookupOrDefault(load.getMemRef());
   SmallVector<Value> indices;
   for (Value index : load.getIndices())
     indices.push_back(mapping.lookupOrDefault(index));
-
-  bool gathers = element.getIntOrFloatBitWidth() == 32 ||
-                 element.getIntOrFloatBitWidth() == 64;
-  if (!gathers) {
-    SmallVector<Value> lanes;
-    for (unsigned lane = 0; lane < kernel.lanes; ++lane) {
-      SmallVector<Value> scalars;
-      for (Value index : indices)
-        scalars.push_back(
-            isa<VectorType>(index.getType())
-                ? vector::ExtractOp::create(b, loc, index, int64_t(lane))
-                      .getResult()
-                : index);
-      lanes.push_back(memref::LoadOp::create(b, loc, memref, scalars));
-    }
-    mapping.map(load.getResult(),
-                vector::FromElementsOp::create(
-                    b, loc, kernel.vectorOf(element), lanes)
-                    .getResult());
-    return;
-  }
-
   auto metadata = memref::ExtractStridedMetadataOp::create(b, loc, memref);
   Value offset = metadata.getOffset();
   VectorType indexVector = kernel.vectorOf(b.getIndexType());
@@ -144,8 +153,8 @@ void RegionVectorizer::emitLoad(Operation &op, IRMapping &mapping) {
     }
     Value scaled = b.createOrFold<arith::MulIOp>(
         loc, index, kernel.broadcast(stride, indexVector));
-    varying = varying ? b.createOrFold<arith::AddIOp>(loc, varying, scaled)
-                      : scaled;
+    varying =
+        varying ? b.createOrFold<arith::AddIOp>(loc, varying, scaled) : scaled;
   }
   auto flatType = MemRefType::get(
       {ShapedType::kDynamic}, element,
@@ -156,12 +165,11 @@ void RegionVectorizer::emitLoad(Operation &op, IRMapping &mapping) {
       ArrayRef<OpFoldResult>{b.getIndexAttr(1)});
   VectorType resultType = kernel.vectorOf(element);
   Value allLanes = arith::ConstantOp::create(
-      b, loc,
-      DenseElementsAttr::get(kernel.vectorOf(b.getI1Type()), true));
+      b, loc, DenseElementsAttr::get(kernel.vectorOf(b.getI1Type()), true));
   Value zero =
       arith::ConstantOp::create(b, loc, resultType, b.getZeroAttr(resultType));
-  Value gathered = vector::GatherOp::create(
-      b, loc, resultType, flat, ValueRange{kernel.index(0)}, varying, allLanes,
-      zero);
+  Value gathered = vector::GatherOp::create(b, loc, resultType, flat,
+                                            ValueRange{kernel.index(0)},
+                                            varying, allLanes, zero);
   mapping.map(load.getResult(), gathered);
 }

@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Bufferization/Transforms/FuncBufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Index/IR/IndexDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/Transforms/AllInterfaces.h"
 #include "mlir/Dialect/MemRef/IR/ValueBoundsOpInterfaceImpl.h"
@@ -36,9 +37,9 @@ using namespace mlir;
 void attn::registerDialects(DialectRegistry &registry) {
   registry.insert<affine::AffineDialect, arith::ArithDialect, AttnDialect,
                   bufferization::BufferizationDialect, cf::ControlFlowDialect,
-                  func::FuncDialect, linalg::LinalgDialect, LLVM::LLVMDialect,
-                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
-                  tensor::TensorDialect, ub::UBDialect,
+                  func::FuncDialect, index::IndexDialect, linalg::LinalgDialect,
+                  LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
+                  scf::SCFDialect, tensor::TensorDialect, ub::UBDialect,
                   vector::VectorDialect>();
   affine::registerValueBoundsOpInterfaceExternalModels(registry);
   arith::registerBufferizableOpInterfaceExternalModels(registry);
@@ -58,8 +59,7 @@ void attn::registerDialects(DialectRegistry &registry) {
 
 namespace {
 struct PipelineOptions : public PassPipelineOptions<PipelineOptions> {
-  Option<std::string> phase{*this, "phase",
-                            llvm::cl::desc("last phase to run"),
+  Option<std::string> phase{*this, "phase", llvm::cl::desc("last phase to run"),
                             llvm::cl::init("target")};
   Option<std::string> target{*this, "target",
                              llvm::cl::desc("host, cpu:x86-64-v3, ..."),
@@ -72,12 +72,10 @@ struct PipelineOptions : public PassPipelineOptions<PipelineOptions> {
                                llvm::cl::desc("queries per step"),
                                llvm::cl::init(0)};
   Option<int64_t> blockKeys{*this, "block-keys",
-                            llvm::cl::desc("keys per step"),
-                            llvm::cl::init(0)};
+                            llvm::cl::desc("keys per step"), llvm::cl::init(0)};
   Option<int64_t> blocksPerTask{
       *this, "blocks-per-task",
-      llvm::cl::desc("query blocks that share a key block"),
-      llvm::cl::init(0)};
+      llvm::cl::desc("query blocks that share a key block"), llvm::cl::init(0)};
 
   attn::CompileOptions get() const {
     attn::CompileOptions options;
@@ -117,8 +115,7 @@ void attn::registerPasses() {
     flag = ("attn-" + name + "-pipeline").str();
     text = ("the passes of phase " + name).str();
     PassPipelineRegistration<PipelineOptions>(
-        flag, text,
-        [phase](OpPassManager &pm, const PipelineOptions &options) {
+        flag, text, [phase](OpPassManager &pm, const PipelineOptions &options) {
           buildPhase(pm, phase, options.get());
         });
   }

@@ -198,25 +198,48 @@ TaskBuilder::sharedBlocks(const State &state, Value firstQuery, Value numRows,
     next = insert(step(part, in, /*masked=*/false));
   } else {
     MaskAnalysis::KeyBounds bounds = keyBounds(query, rows);
-    Value lastKey = add(firstKey, numKeysHere);
-    auto both = [&](Value lhs, Value rhs) {
-      return b.createOrFold<arith::AndIOp>(loc, lhs, rhs);
-    };
-    auto atMost = [&](Value lhs, Value rhs) {
-      return b.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::sle,
-                                           lhs, rhs);
-    };
-    Value visible = both(less(bounds.lo, lastKey), less(firstKey, bounds.hi));
-    Value full;
-    if (bounds.fullLo != bounds.fullHi)
-      full = both(atMost(bounds.fullLo, firstKey),
-                  atMost(lastKey, bounds.fullHi));
+    Value endKey = add(firstKey, numKeysHere);
+    Value visible = b.createOrFold<arith::AndIOp>(
+        loc, less(bounds.lo, endKey), less(firstKey, bounds.hi));
     next = branch(
-        TypeRange(ValueRange(carried)), visible, [&] { return insert(guardedStep(part, in, full)); },
+        TypeRange(ValueRange(carried)), visible,
+        [&] {
+          Value full = clipKeys(in, bounds, endKey);
+          return insert(guardedStep(part, in, full));
+        },
         [&] { return carried; });
   }
   scf::YieldOp::create(b, loc, next);
   return State(loop.getResults());
+}
+
+// Cuts off the keys of a block behind the last one the rows see; gives the
+// condition under which all pairs of the rest are kept, if there is one.
+Value TaskBuilder::clipKeys(StepInputs &in,
+                            const MaskAnalysis::KeyBounds &bounds,
+                            Value endKey) {
+  Value end = min(endKey, bounds.hi);
+  Value count = remaining(end, in.firstKey, schedule.blockKeys);
+  auto shorten = [&](Value block, Value rows) -> Value {
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, block);
+    SmallVector<OpFoldResult> offsets(sizes.size(), b.getIndexAttr(0));
+    SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
+    sizes.front() = getAsOpFoldResult(rows);
+    return tensor::ExtractSliceOp::create(b, loc, block, offsets, sizes,
+                                          strides);
+  };
+  in.key = shorten(in.key, count);
+  in.value = shorten(in.value, schedule.bf16Pairs
+                                   ? ceilDiv(count, constant(2))
+                                   : count);
+  if (bounds.fullLo == bounds.fullHi)
+    return {};
+  auto atMost = [&](Value lhs, Value rhs) {
+    return b.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::sle, lhs,
+                                         rhs);
+  };
+  return b.createOrFold<arith::AndIOp>(
+      loc, atMost(bounds.fullLo, in.firstKey), atMost(end, bounds.fullHi));
 }
 
 TaskBuilder::State TaskBuilder::branch(TypeRange types, Value condition,

@@ -77,6 +77,8 @@ private:
   struct StepInputs {
     Value query, key, value, firstQuery, rows, firstKey;
   };
+  Value clipKeys(StepInputs &in, const MaskAnalysis::KeyBounds &bounds,
+                 Value endKey);
   State guardedStep(const State &state, const StepInputs &in, Value full);
   State step(const State &state, const StepInputs &in, bool masked);
   State branch(TypeRange types, Value condition,

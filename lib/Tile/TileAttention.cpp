@@ -88,13 +88,13 @@ LogicalResult mlir::attn::tileAttention(RewriterBase &rewriter, AttentionOp op,
     else
       reportMask(op, *mask);
   }
-  MaskAnalysis::Trend trend =
-      mask ? mask->getTrend() : MaskAnalysis::Trend::Flat;
+  bool banded = mask && mask->getTrend() == MaskAnalysis::Trend::Flat &&
+                !op.getMaskRegion().getArgument(2).use_empty();
 
   AttentionSizes sizes = getStaticSizes(op);
   SmallVector<Value> outputs = TaskBuilder::createOutputs(rewriter, op);
   auto build = [&](LaneKind lanes, Value active = {}) {
-    Schedule schedule = chooseSchedule(op, target, request, lanes, trend);
+    Schedule schedule = chooseSchedule(op, target, request, lanes, banded);
     reportSchedule(op, schedule);
     return TaskBuilder(rewriter, op, schedule, mask ? &*mask : nullptr)
         .build(outputs, active);

@@ -119,6 +119,9 @@ def _from_dlpack(array: Any) -> Array:
 
 
 def _check_torch(name: str, array: Any) -> None:
+    strided = sys.modules["torch"].strided
+    if array.is_cpu and array.layout is strided and not array.requires_grad:
+        return
     if array.device.type != "cpu":
         raise ArgumentError(
             f"argument '{name}' expects a CPU tensor, but got one on '{array.device}'"
@@ -253,6 +256,11 @@ def framework_of(array: object) -> Framework:
             found = _make_other(kind)
         _frameworks[kind] = found
     return found
+
+
+def may_overlap(a: Array, b: Array) -> bool:
+    """Whether the address ranges of two arrays meet."""
+    return bool(np.may_share_memory(_bytes_view(a), _bytes_view(b)))
 
 
 def overlaps(a: Array, b: Array) -> bool:

@@ -21,6 +21,7 @@ from ._arrays import (
     framework_of,
     is_array,
     kernel_array,
+    may_overlap,
     overlaps,
 )
 from ._indexcheck import check_indices
@@ -523,7 +524,12 @@ def _check_out(call: _Call, out: Any) -> Array:
 def _into(call: _Call, out: Any, return_lse: bool) -> Any:
     target, kernel = _check_out(call, out), call.kernel
     make = call.plan.maker(call.framework)
-    if kernel is None or _native.needs_copy(target):
+    # Arrays interleaved with an input are no overlap, but kernels compare
+    # address ranges.
+    indirect = _native.needs_copy(target) or any(
+        is_array(each) and may_overlap(target, each) for each in call.inputs
+    )
+    if kernel is None or indirect:
         if kernel is None:
             results = _without_pairs(call)
         else:

@@ -90,6 +90,13 @@ def scaled_dot_product_attention(
     Rows without a key give 0. No dropout, and no backward yet: dropout_p > 0
     and inputs that require grad raise.
     """
+    if (
+        attn_mask is None
+        and dropout_p == 0.0
+        and _is_plain(query, key, value, enable_gqa)
+        and not torch.compiler.is_compiling()
+    ):
+        return _run(query, key, value, None, is_causal, scale)
     _check(query, key, value, attn_mask, dropout_p, is_causal, enable_gqa)
     q, k, v = _shaped(query, key, value)
     bias = None if attn_mask is None else _shaped_mask(attn_mask, query, q, key)
@@ -102,6 +109,24 @@ def scaled_dot_product_attention(
     lead = _leading(query, key, value)
     heads = query.shape[-3:-2] if query.dim() > 2 else ()
     return out.reshape(*lead, *heads, query.shape[-2], value.shape[-1])
+
+
+def _is_plain(query: Any, key: Any, value: Any, enable_gqa: bool) -> bool:
+    """Whether the tensors are what am.attention takes, without broadcasting."""
+    try:
+        batch, heads, _, width = query.shape
+        key_batch, groups, keys, key_width = key.shape
+        value_batch, value_groups, value_keys, _ = value.shape
+    except (AttributeError, ValueError):
+        return False
+    return bool(
+        batch == key_batch == value_batch
+        and groups == value_groups
+        and keys == value_keys
+        and width == key_width
+        and (heads == groups or enable_gqa)
+        and not (query.requires_grad or key.requires_grad or value.requires_grad)
+    )
 
 
 def _check(

@@ -236,12 +236,16 @@ std::string ArrayView::readBuffer(PyObject *) {
   ref.dtype = *type;
   ref.readOnly = buffer.readonly;
   auto *sizes = const_cast<int64_t *>(ref.shape);
-  for (int i = 0; i < buffer.ndim; ++i) {
+  // Some exporters (ctypes) leave strides out although asked for them.
+  int64_t compact = 1;
+  for (int i = buffer.ndim; i-- > 0;) {
     sizes[i] = buffer.shape[i];
-    if (buffer.shape[i] > 1 && buffer.strides[i] % buffer.itemsize)
+    sizes[buffer.ndim + i] =
+        buffer.strides ? buffer.strides[i] / buffer.itemsize : compact;
+    if (buffer.strides && sizes[i] > 1 && buffer.strides[i] % buffer.itemsize)
       return "expects strides of whole elements, but got " +
              std::to_string(buffer.strides[i]) + " bytes";
-    sizes[buffer.ndim + i] = buffer.strides[i] / buffer.itemsize;
+    compact *= sizes[i];
   }
   return "";
 }

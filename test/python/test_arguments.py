@@ -14,6 +14,7 @@ import attn_mlir as am
 
 Q, K, V = draw(B=2, H=4, G=2, L=6, S=9, D=8, Dv=5)
 INTS = np.zeros((2, 4, 6, 8), np.int32)
+NO_IDS = np.zeros(0, np.int32)
 m, s = am.masks, am.scores
 
 
@@ -149,7 +150,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         "'lengths' expects size B = 2",
     ),
     "empty capture": (
-        call(mask=lambda b, h, i, j, t=np.zeros(0, np.int32): t[i] == 0),
+        call(mask=lambda b, h, i, j: NO_IDS[i] == 0),
         r"captured array expects elements, but got shape \(0,\)",
     ),
     "align": (lambda: m.causal("left"), "'align' expects 'top_left' or 'bottom_right'"),
@@ -260,19 +261,16 @@ def test_big_endian_is_refused() -> None:
         am.attention(swapped, K, V)
 
 
-@pytest.mark.parametrize("size", [1 << 31, 1 << 33, 1 << 50])
+@pytest.mark.parametrize("size", [1 << 31, 1 << 33, 1 << 40])
 def test_too_many_elements_are_refused_before_any_work(size: int) -> None:
     one = np.zeros((1, 1, 1, 64), np.float32)
     strides = (0, 0, 0, 4)
     huge = np.lib.stride_tricks.as_strided(one, (1, 1024, size, 64), strides)
     with pytest.raises(am.ArgumentError, match="at most 2\\^40 elements"):
         am.attention(huge, one, one)
+    wide = np.lib.stride_tricks.as_strided(one, (1, 1, 1, 1 << 41), (0, 0, 0, 0))
     with pytest.raises(am.ArgumentError, match="at most 2\\^40 elements"):
-        am.attention(
-            one,
-            *(np.broadcast_to(one, (1, 1, 1, 64)),),
-            np.broadcast_to(one[..., :1], (1, 1, 1, 1 << 41)),
-        )
+        am.attention(one, one, wide)
 
 
 def test_read_only_out_and_overlap() -> None:

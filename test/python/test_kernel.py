@@ -120,11 +120,11 @@ def test_strided_arguments_are_copied(kernel: am.Kernel) -> None:
     ("source", "line", "message"),
     [
         ("func.func @f(", 1, "expected"),
-        (SOURCE.replace("#attn.causal", "#attn.casual"), 12, ""),
-        (SOURCE.replace("masks(#attn.causal)", "masks(3)"), 12, ""),
-        (SOURCE.replace("%k: tensor<?x2x", "%k: tensor<?x3x", 1), 0, ""),
-        ("", 0, ""),
-        ("func.func private @f()", 0, ""),
+        (SOURCE.replace("#attn.causal", "#attn.casual"), 12, "casual"),
+        (SOURCE.replace("masks(#attn.causal)", "masks(3)"), 8, "'masks'"),
+        (SOURCE.replace("%k: tensor<?x2x", "%k: tensor<?x3x", 1), 9, "'%k'"),
+        ("", 0, "function"),
+        ("func.func private @f()", 0, "function"),
     ],
 )
 def test_compile_errors(source: str, line: int, message: str) -> None:
@@ -144,9 +144,11 @@ def test_compile_errors(source: str, line: int, message: str) -> None:
 def test_unknown_external_symbols_are_refused() -> None:
     source = """
 func.func private @system(index) -> index
-func.func @f(%x: index) -> index {
-  %r = call @system(%x) : (index) -> index
-  return %r : index
+func.func @f(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %n = call @system(%c0) : (index) -> index
+  %r = tensor.empty(%n) : tensor<?xf32>
+  return %r : tensor<?xf32>
 }
 """
     with pytest.raises(am.CompileError, match="system"):
@@ -223,12 +225,13 @@ def test_cache_counts_and_clears() -> None:
     q, k, v = draw(D=24)
     am.attention(q, k, v)
     first = am.cache.info()
+    assert (first.enabled, first.plans, first.kernels) == (True, 1, 1)
     am.attention(q, k, v)
     assert am.cache.info().misses == first.misses
-    am.cache.clear()
-    assert am.cache.info().plans == 0
-    am.attention(q, k, v)
+    am.attention(q, k, v, mask=am.masks.causal())
     assert am.cache.info().misses == first.misses + 1
+    am.cache.clear()
+    assert (am.cache.info().plans, am.cache.info().kernels) == (0, 0)
 
 
 def test_cache_disabled() -> None:

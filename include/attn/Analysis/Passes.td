@@ -15,12 +15,21 @@ def PrintMaskAnalysisPass : Pass<"attn-print-mask-analysis"> {
     Before:
 
     ```mlir
-    %out = attn.attention ins(%query, %key, %value : ...) outs(%init : ...)
-      mask {
-      ^bb0(%b: index, %h: index, %i: index, %j: index):
-        %keep = arith.cmpi sle, %j, %i : index
-        attn.yield %keep : i1
-      } -> tensor<8x16x64xf32>
+    func.func @f(%query: tensor<8x16xf32>, %key: tensor<8x16xf32>,
+                 %value: tensor<8x16xf32>, %init: tensor<8x16xf32>)
+        -> tensor<8x16xf32> {
+      %out = attn.attention
+        ins(%query, %key, %value
+            : tensor<8x16xf32>, tensor<8x16xf32>, tensor<8x16xf32>)
+        outs(%init : tensor<8x16xf32>)
+        mask {
+        ^bb0(%b: index, %h: index, %i: index, %j: index):
+          %keep = arith.cmpi sle, %j, %i : index
+          attn.yield %keep : i1
+        }
+        -> tensor<8x16xf32>
+      return %out : tensor<8x16xf32>
+    }
     ```
 
     Printed:

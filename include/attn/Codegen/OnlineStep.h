@@ -30,9 +30,12 @@ enum class StepLayout {
 /// The layout the maps of `op` ask for; failure when they are none of them.
 FailureOr<StepLayout> getStepLayout(OnlineAttentionOp op);
 
-/// Emits the step before `op`, which must be on buffers. The caller erases it.
+/// Emits the step before the builder's insertion point; `op` must be on
+/// buffers and is erased by the caller. Where `full` is given and true, the
+/// mask keeps every pair and is not evaluated.
 LogicalResult emitQueryLanesStep(OpBuilder &builder, OnlineAttentionOp op,
-                                 const CPUTarget &target, bool pairs);
+                                 const CPUTarget &target, bool pairs,
+                                 Value full = {});
 LogicalResult emitFeatureLanesStep(OpBuilder &builder, OnlineAttentionOp op,
                                    const CPUTarget &target);
 

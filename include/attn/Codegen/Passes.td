@@ -15,13 +15,17 @@ def DestinationResultsPass
     results.
 
     Before:
+
     ```mlir
-    func.func @f(%q: tensor<?x64xf32>) -> tensor<?x64xf32> {
-      return %r : tensor<?x64xf32>
+    func.func @f(%query: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %twice = arith.addf %query, %query : tensor<?x64xf32>
+      return %twice : tensor<?x64xf32>
     }
     ```
+
     After:
-    ```mlir
+
+    ```
     func.func @f(%q: tensor<?x64xf32> {bufferization.writable = false},
                  %out: memref<?x64xf32, strided<[?, 1], offset: ?>>) {
       bufferization.materialize_in_destination %r in restrict writable %out
@@ -42,11 +46,21 @@ def BufferizePass : Pass<"attn-bufferize", "::mlir::ModuleOp"> {
     are strided buffers whose innermost stride is 1. Never copies an argument.
 
     Before:
+
     ```mlir
-    %p = attn.pack ins(%a : tensor<?x64xf32>) outs(%b : tensor<64x64xf32>) ...
+    func.func private @f(%query: tensor<?x64xf32>) -> tensor<64x64xf32> {
+      %init = tensor.empty() : tensor<64x64xf32>
+      %packed = attn.pack ins(%query : tensor<?x64xf32>)
+        outs(%init : tensor<64x64xf32>)
+        maps([affine_map<(h, r, c) -> (r, c)>, affine_map<(h, r, c) -> (c, r)>])
+        -> tensor<64x64xf32>
+      return %packed : tensor<64x64xf32>
+    }
     ```
+
     After:
-    ```mlir
+
+    ```
     attn.pack ins(%a : memref<?x64xf32, strided<[?, 1], offset: ?>>)
       outs(%b : memref<64x64xf32>) ...
     ```
@@ -67,11 +81,30 @@ def LowerTilesPass : Pass<"attn-lower-tiles", "::mlir::func::FuncOp"> {
     vectors. Never reads outside a buffer.
 
     Before:
+
     ```mlir
-    attn.online_attention ins(%q, %k, %v : ...) outs(%acc, %max, %sum : ...)
+    func.func @f(%query: memref<64x64xf32>, %key: memref<128x64xf32>,
+                 %value: memref<128x64xf32>, %acc: memref<64x64xf32>,
+                 %max: memref<64xf32>, %sum: memref<64xf32>) {
+      attn.online_attention
+        ins(%query, %key, %value
+            : memref<64x64xf32>, memref<128x64xf32>, memref<128x64xf32>)
+        outs(%acc, %max, %sum
+            : memref<64x64xf32>, memref<64xf32>, memref<64xf32>)
+        attributes {indexing_maps = [
+          affine_map<(b, h, m, n, d, e) -> (d, m)>,
+          affine_map<(b, h, m, n, d, e) -> (n, d)>,
+          affine_map<(b, h, m, n, d, e) -> (n, e)>,
+          affine_map<(b, h, m, n, d, e) -> (e, m)>,
+          affine_map<(b, h, m, n, d, e) -> (m)>,
+          affine_map<(b, h, m, n, d, e) -> (m)>]}
+      return
+    }
     ```
+
     After:
-    ```mlir
+
+    ```
     scf.for %n = ... {
       %r:16 = scf.for %d = ... iter_args(...) -> (vector<16xf32>, ...) {
         vector.fma ...
@@ -100,13 +133,28 @@ def PlaceBuffersPass : Pass<"attn-place-buffers", "::mlir::func::FuncOp"> {
     Applies to buffers that do not leave their block.
 
     Before:
+
     ```mlir
-    scf.forall (%i) in (8) {
-      scf.for ... {
-        %s = memref.alloc() : memref<128x64xf32>
+    func.func @f(%out: memref<8x64xf32>) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : index
+      %zero = arith.constant 0.0 : f32
+      scf.forall (%i) in (8) {
+        scf.for %j = %c0 to %c4 step %c1 {
+          %scratch = memref.alloc() : memref<64xf32>
+          memref.store %zero, %scratch[%j] : memref<64xf32>
+          %x = memref.load %scratch[%j] : memref<64xf32>
+          memref.store %x, %out[%i, %j] : memref<8x64xf32>
+        }
+      }
+      return
+    }
     ```
+
     After:
-    ```mlir
+
+    ```
     scf.forall (%i) in (8) {
       %s = memref.alloca() {alignment = 64 : i64} : memref<128x64xf32>
     ```
@@ -128,11 +176,21 @@ def OutlineTasksPass : Pass<"attn-outline-tasks", "::mlir::ModuleOp"> {
     travel in a struct on the caller's stack.
 
     Before:
+
     ```mlir
-    scf.forall (%b, %h, %t) in (%nb, %nh, %nt) { ... }
+    func.func @f(%out: memref<8x64xf32>) {
+      %c0 = arith.constant 0 : index
+      %zero = arith.constant 0.0 : f32
+      scf.forall (%i) in (8) {
+        memref.store %zero, %out[%i, %c0] : memref<8x64xf32>
+      }
+      return
+    }
     ```
+
     After:
-    ```mlir
+
+    ```
     llvm.call @attn_parallel_for(%n, %task, %context)
     ```
 

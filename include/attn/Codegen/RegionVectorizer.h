@@ -48,6 +48,7 @@ private:
   void emit(Operation &op, IRMapping &mapping);
   void emitLoad(Operation &op, IRMapping &mapping);
   void emitElementwise(Operation &op, IRMapping &mapping);
+  void emitPerLane(Operation &op, IRMapping &mapping);
   Value asVector(Value value, Type scalarType);
 
   KernelBuilder &kernel;

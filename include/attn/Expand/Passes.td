@@ -14,19 +14,32 @@ def ExpandPass : Pass<"attn-expand"> {
     Before:
 
     ```mlir
-    %out = attn.attention ins(%query, %key, %value : ...) outs(%init : ...)
-      masks(#attn.causal) -> tensor<8x16x64xf32>
+    func.func @causal(%query: tensor<16x64xf32>) -> tensor<16x64xf32> {
+      %out = attn.attention
+        ins(%query, %query, %query : tensor<16x64xf32>, tensor<16x64xf32>,
+            tensor<16x64xf32>)
+        outs(%query : tensor<16x64xf32>) masks(#attn.causal)
+        -> tensor<16x64xf32>
+      return %out : tensor<16x64xf32>
+    }
     ```
 
     After:
 
     ```mlir
-    %out = attn.attention ins(%query, %key, %value : ...) outs(%init : ...)
-      mask {
-      ^bb0(%b: index, %h: index, %i: index, %j: index):
-        %keep = arith.cmpi sle, %j, %i : index
-        attn.yield %keep : i1
-      } -> tensor<8x16x64xf32>
+    func.func @causal(%query: tensor<16x64xf32>) -> tensor<16x64xf32> {
+      %out = attn.attention
+        ins(%query, %query, %query : tensor<16x64xf32>, tensor<16x64xf32>,
+            tensor<16x64xf32>)
+        outs(%query : tensor<16x64xf32>)
+        mask {
+        ^bb0(%b: index, %h: index, %i: index, %j: index):
+          %keep = arith.cmpi sle, %j, %i : index
+          attn.yield %keep : i1
+        }
+        -> tensor<16x64xf32>
+      return %out : tensor<16x64xf32>
+    }
     ```
 
     Exactness: bitwise
@@ -44,26 +57,32 @@ def DecomposePass : Pass<"attn-decompose"> {
     description, one `linalg.generic` a step: logits, maximum, weights, sum,
     weighted values. All of the logits exist at once, so this is the slow and
     simple lowering that the others are compared with. Operations with scores
-    or masks left to expand are expanded first; operations on buffers and
-    `attn.pack` are left alone.
+    or masks left to expand are expanded first; operations on buffers are left
+    alone.
 
     Before:
 
     ```mlir
-    %out = attn.attention ins(%query, %key, %value : ...) outs(%init : ...)
-      -> tensor<16x64xf32>
+    func.func @plain(%query: tensor<16x64xf32>, %key: tensor<32x64xf32>)
+        -> tensor<16x64xf32> {
+      %out = attn.attention
+        ins(%query, %key, %key : tensor<16x64xf32>, tensor<32x64xf32>,
+            tensor<32x64xf32>)
+        outs(%query : tensor<16x64xf32>) -> tensor<16x64xf32>
+      return %out : tensor<16x64xf32>
+    }
     ```
 
-    After:
+    After, without the maps and bodies:
 
-    ```mlir
-    %dots = linalg.generic ... ins(%query, %key : ...) outs(%zeros : ...)
-    %logits = linalg.generic ... outs(%dots : ...)
-    %max = linalg.generic ... ins(%logits : ...) outs(%lowest : ...)
-    %weights = linalg.generic ... ins(%max : ...) outs(%logits : ...)
-    %sum = linalg.generic ... ins(%weights : ...) outs(%zero : ...)
-    %acc = linalg.generic ... ins(%weights, %value : ...) outs(%zeros : ...)
-    %out = linalg.generic ... ins(%acc, %sum : ...) outs(%init : ...)
+    ```
+    %dots = linalg.generic ins(%query, %key) outs(%zeros)
+    %logits = linalg.generic outs(%dots)
+    %max = linalg.generic ins(%logits) outs(%lowest)
+    %weights = linalg.generic ins(%max) outs(%logits)
+    %sum = linalg.generic ins(%weights) outs(%zero)
+    %acc = linalg.generic ins(%weights, %key) outs(%zeros)
+    %out = linalg.generic ins(%acc, %sum) outs(%query)
     ```
 
     Exactness: reassociates

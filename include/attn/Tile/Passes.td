@@ -18,11 +18,28 @@ def TileAttentionPass : Pass<"attn-tile-attention", "::mlir::func::FuncOp"> {
     problem.
 
     Before:
+
     ```mlir
-    %out = attn.attention ins(%q, %k, %v : ...) outs(%init : ...) mask {...}
+    func.func @f(%query: tensor<8x16xf32>, %key: tensor<8x16xf32>,
+                 %value: tensor<8x16xf32>, %init: tensor<8x16xf32>)
+        -> tensor<8x16xf32> {
+      %out = attn.attention
+        ins(%query, %key, %value
+            : tensor<8x16xf32>, tensor<8x16xf32>, tensor<8x16xf32>)
+        outs(%init : tensor<8x16xf32>)
+        mask {
+        ^bb0(%b: index, %h: index, %i: index, %j: index):
+          %keep = arith.cmpi sle, %j, %i : index
+          attn.yield %keep : i1
+        }
+        -> tensor<8x16xf32>
+      return %out : tensor<8x16xf32>
+    }
     ```
+
     After:
-    ```mlir
+
+    ```
     %out = scf.forall (%b, %h, %t) in (1, 8, %tasks) shared_outs(%o = %empty) {
       %packed = attn.pack ins(%query_block) outs(...) ...
       %state:3 = scf.for %block = %c0 to %blocks step %c1 iter_args(...) {

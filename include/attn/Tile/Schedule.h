@@ -8,7 +8,6 @@
 #ifndef ATTN_TILE_SCHEDULE_H
 #define ATTN_TILE_SCHEDULE_H
 
-#include "attn/Analysis/MaskAnalysis.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Target/CPU/TargetDescription.h"
 #include <string>
@@ -55,10 +54,11 @@ AttentionSizes getStaticSizes(AttentionOp op);
 /// lanes.
 int64_t getMaxFeatureRows(const CPUTarget &target);
 
-/// The schedule for queries in the lanes, or for features.
+/// The schedule for queries in the lanes, or for features. `banded`: each query
+/// sees keys around a position that moves with it.
 Schedule chooseSchedule(AttentionOp op, const CPUTarget &target,
                         const ScheduleRequest &request, LaneKind lanes,
-                        MaskAnalysis::Trend trend);
+                        bool banded);
 
 } // namespace mlir::attn
 

@@ -164,10 +164,10 @@ const CPUTarget &getHost() {
 /// Features whose instructions the backend picks by itself; others need an
 /// intrinsic, or only tune.
 bool isUsedByCodegen(StringRef feature) {
-  for (StringRef prefix : {"adx", "aes", "amx", "avx", "bmi", "cx16", "f16c",
-                           "fma", "gfni", "lzcnt", "movbe", "pclmul", "popcnt",
-                           "sha", "sse", "ssse", "tbm", "vaes", "vpclmul",
-                           "xop"})
+  for (StringRef prefix :
+       {"adx", "aes",  "amx",   "avx",   "bmi",     "cx16",   "f16c",
+        "fma", "gfni", "lzcnt", "movbe", "pclmul",  "popcnt", "sha",
+        "sse", "ssse", "tbm",   "vaes",  "vpclmul", "xop"})
     if (feature.starts_with(prefix))
       return true;
   return false;

@@ -15,11 +15,17 @@ def ApproximateMathPass
     has instructions for.
 
     Before:
+
     ```mlir
-    %y = math.tanh %x : vector<16xf32>
+    func.func @f(%x: vector<16xf32>) -> vector<16xf32> {
+      %y = math.tanh %x : vector<16xf32>
+      return %y : vector<16xf32>
+    }
     ```
+
     After:
-    ```mlir
+
+    ```
     %p = math.fma %x2, %c0, %c1 : vector<16xf32>
     ...
     ```
@@ -28,6 +34,36 @@ def ApproximateMathPass
   }];
   let dependentDialects = ["arith::ArithDialect", "math::MathDialect",
                            "vector::VectorDialect"];
+}
+
+def ConvertToLLVMPass : Pass<"attn-convert-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "Converts every dialect of the codegen level to LLVM's at once";
+  let description = [{
+    Upstream's conversions of affine maps, arith, cf, func, index, math, memref,
+    ub and vector in one run, after views have become pointer arithmetic. As separate passes each of them visits every operation
+    and joins its results to the others' by casts, which takes four times as
+    long.
+
+    Applies to modules without structured control flow.
+    Operations of other dialects stay as they are. Vectors of several
+    dimensions are reduced to vectors of one first.
+
+    Before:
+    ```mlir
+    %v = vector.load %m[%i] : memref<?xf32>, vector<16xf32>
+    %y = vector.fma %v, %v, %v : vector<16xf32>
+    ```
+    After:
+    ```mlir
+    %p = llvm.getelementptr %base[%i] : (!llvm.ptr, i64) -> !llvm.ptr, f32
+    %v = llvm.load %p : !llvm.ptr -> vector<16xf32>
+    %y = llvm.intr.fmuladd(%v, %v, %v) : ...
+    ```
+
+    Exactness: bitwise
+  }];
+  let dependentDialects = ["LLVM::LLVMDialect", "affine::AffineDialect",
+                           "arith::ArithDialect", "vector::VectorDialect"];
 }
 
 #endif // ATTN_TARGET_CPU_PASSES

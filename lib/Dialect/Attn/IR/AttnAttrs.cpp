@@ -206,6 +206,15 @@ WindowAttr::verifyOperands(function_ref<InFlightDiagnostic()> emitError,
   return verifyOffsetOperand(emitError, getMnemonic(), types);
 }
 
+LogicalResult PrefixAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 int64_t length) {
+  if (length < 0)
+    return emitError() << "expects the length of '#attn.prefix' to be 0 or "
+                          "more, but got "
+                       << length;
+  return success();
+}
+
 Value PrefixAttr::materialize(OpBuilder &b, Location loc,
                               const PairContext &pair) const {
   Value length;

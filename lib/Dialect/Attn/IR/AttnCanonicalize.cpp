@@ -11,6 +11,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
 #include <cmath>
@@ -61,6 +62,41 @@ struct RemoveIdentityScore : OpInterfaceRewritePattern<AttentionOpInterface> {
     return removeRegion(rewriter, op, op.getScoreRegion());
   }
 };
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Takes operands in front of a `tensor.cast` that hides static sizes, as the
+/// tensor dialect does for operations with a destination. Theirs clones the
+/// operation and cannot when a region is empty, so this one comes first.
+struct FoldTensorCasts : OpInterfaceRewritePattern<AttentionOpInterface> {
+  FoldTensorCasts(MLIRContext *context)
+      : OpInterfaceRewritePattern(context, /*benefit=*/2) {}
+
+  LogicalResult matchAndRewrite(AttentionOpInterface op,
+                                PatternRewriter &rewriter) const override {
+    if (!tensor::hasFoldableTensorCastOperand(op))
+      return rewriter.notifyMatchFailure(op, "no cast to take away");
+    SmallVector<Type> types(op->getResultTypes());
+    SmallVector<Value> operands = tensor::getUpdatedOperandsAfterCastOpFolding(
+        cast<DestinationStyleOpInterface>(*op), types);
+    rewriter.modifyOpInPlace(op, [&] { op->setOperands(operands); });
+    rewriter.setInsertionPointAfter(op);
+    for (auto [number, type] : llvm::enumerate(types)) {
+      OpResult result = op->getResult(number);
+      Type before = result.getType();
+      if (before == type)
+        continue;
+      rewriter.modifyOpInPlace(op, [&] { result.setType(types[number]); });
+      auto cast = tensor::CastOp::create(rewriter, op.getLoc(), before, result);
+      rewriter.replaceAllUsesExcept(result, cast, cast);
+    }
+    return success();
+  }
+};
+} // namespace
 
 //===----------------------------------------------------------------------===//
 // Clauses of attn.attention
@@ -238,8 +274,9 @@ struct DropZeroOrigin : OpRewritePattern<OnlineAttentionOp> {
 
 void AttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                               MLIRContext *context) {
-  patterns.add<RemoveTrueMask, RemoveIdentityScore, InlineConstantScale,
-               DropDefaultScale, DropTrivialMasks, FoldEmptyAttention>(context);
+  patterns.add<FoldTensorCasts, RemoveTrueMask, RemoveIdentityScore,
+               InlineConstantScale, DropDefaultScale, DropTrivialMasks,
+               FoldEmptyAttention>(context);
 }
 
 void OnlineAttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns,

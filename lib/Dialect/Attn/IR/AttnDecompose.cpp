@@ -501,6 +501,95 @@ FailureOr<SmallVector<Value>> MergeOp::decomposeOperation(OpBuilder &b) {
 }
 
 //===----------------------------------------------------------------------===//
+// Pack
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Where an element of a packed tile comes from.
+struct PackedElement {
+  /// One index for each of h, r and c.
+  Value index[3];
+  /// Whether it is taken from the source; null when always.
+  Value isInside;
+};
+} // namespace
+
+/// (h, r, c) of a destination element; `sizes` are the source's.
+static PackedElement locate(OpBuilder &b, Location loc, AffineMap map,
+                            ArrayRef<Value> sizes) {
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
+  PackedElement element = {{zero, zero, zero}, {}};
+  bool isSplit[3] = {};
+  for (auto [position, expr] : llvm::enumerate(map.getResults())) {
+    DimUse use = *getDimUse(expr);
+    isSplit[use.dim] |= use.kind != DimUse::Whole;
+    Value index = linalg::IndexOp::create(b, loc, position);
+    if (use.kind == DimUse::Quotient)
+      index = arith::MulIOp::create(
+          b, loc, index, arith::ConstantIndexOp::create(b, loc, use.divisor));
+    element.index[use.dim] =
+        arith::AddIOp::create(b, loc, element.index[use.dim], index);
+  }
+  for (unsigned dim : {1, 2}) {
+    Value &index = element.index[dim];
+    if (dim == 2 || isSplit[dim]) {
+      Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
+                                           index, sizes[dim]);
+      element.isInside =
+          element.isInside
+              ? arith::AndIOp::create(b, loc, element.isInside, inside)
+              : inside;
+    }
+    Value last = arith::SubIOp::create(b, loc, sizes[dim], one);
+    index = arith::MinSIOp::create(b, loc, index, last);
+  }
+  return element;
+}
+
+FailureOr<SmallVector<Value>> PackOp::decomposeOperation(OpBuilder &b) {
+  if (!hasPureTensorSemantics())
+    return failure();
+  Location loc = getLoc();
+  AffineMap sourceMap = getSourceMap();
+  SmallVector<Value> sizes(3, arith::ConstantIndexOp::create(b, loc, 1));
+  for (auto [position, expr] : llvm::enumerate(sourceMap.getResults()))
+    sizes[cast<AffineDimExpr>(expr).getPosition()] =
+        tensor::DimOp::create(b, loc, getSource(), position);
+
+  auto destination = cast<RankedTensorType>(getDestination().getType());
+  Type compute = b.getF32Type();
+  for (Type type : {getElementTypeOrSelf(getSource().getType()),
+                    destination.getElementType()})
+    if (type.isF64())
+      compute = type;
+  AffineMap identity =
+      AffineMap::getMultiDimIdentityMap(destination.getRank(), getContext());
+  auto body = [&](OpBuilder &nested, Location l, ValueRange) -> Value {
+    PackedElement element = locate(nested, l, getDestinationMap(), sizes);
+    SmallVector<Value> indices;
+    for (AffineExpr expr : sourceMap.getResults())
+      indices.push_back(element.index[cast<AffineDimExpr>(expr).getPosition()]);
+    Value value = tensor::ExtractOp::create(nested, l, getSource(), indices);
+    value = convertFloat(nested, l, value, compute);
+    if (getScale())
+      value = arith::MulFOp::create(
+          nested, l, value, convertFloat(nested, l, getScale(), compute));
+    if (getScaleValueAttr())
+      value = arith::MulFOp::create(
+          nested, l, value,
+          floatConstant(nested, l, compute,
+                        getScaleValueAttr().getValueAsDouble()));
+    value = arith::SelectOp::create(nested, l, element.isInside, value,
+                                    floatConstant(nested, l, compute, 0.0));
+    return convertFloat(nested, l, value, destination.getElementType());
+  };
+  return SmallVector<Value>{createGeneric(
+      b, loc, llvm::to_vector(llvm::seq<unsigned>(destination.getRank())), {},
+      Placed{getDestination(), identity}, body)};
+}
+
+//===----------------------------------------------------------------------===//
 // Normalize
 //===----------------------------------------------------------------------===//
 

@@ -75,6 +75,7 @@ def Attn_PrefixAttr : Attn_MaskAttr<"Prefix", "prefix"> {
   }];
   let parameters = (ins DefaultValuedParameter<"int64_t", "0">:$length);
   let assemblyFormat = "(`<` $length^ `>`)?";
+  let genVerifyDecl = 1;
 }
 
 def Attn_KeyLengthsAttr : Attn_MaskAttr<"KeyLengths", "key_lengths"> {

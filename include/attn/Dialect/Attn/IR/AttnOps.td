@@ -289,7 +289,9 @@ def Attn_MergeOp : Attn_DestinationOp<"merge", [
 // attn.pack
 //===----------------------------------------------------------------------===//
 
-def Attn_PackOp : Attn_DestinationOp<"pack"> {
+def Attn_PackOp : Attn_DestinationOp<"pack", [
+    DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>
+  ]> {
   let summary = "Brings a tile into the layout the kernel computes in";
   let description = [{
     Copies a tile, converts it to the destination's element type, multiplies it
@@ -298,7 +300,7 @@ def Attn_PackOp : Attn_DestinationOp<"pack"> {
     may be larger than the source: rows beyond the source repeat its last row,
     columns beyond it are zero. A destination map may split rows or columns
     into pairs, `(r floordiv 2, c, r mod 2)`, for dot-product instructions;
-    an odd row or column without a partner is paired with zero.
+    there, rows beyond the source are zero too. The source is not empty.
 
     Constraints:
     - C1: the two maps have three dimensions and as many results as their

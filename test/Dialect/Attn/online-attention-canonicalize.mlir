@@ -1,0 +1,55 @@
+// RUN: attn-opt %s --canonicalize | FileCheck %s
+
+// CHECK-LABEL: @zero_origin
+//   CHECK-NOT:   origin
+//       CHECK:   return
+func.func @zero_origin(%query: tensor<4x8xf32>, %max: tensor<4xf32>)
+    -> tensor<4x8xf32> {
+  %zero = arith.constant 0 : index
+  %state:3 = attn.online_attention
+    ins(%query, %query, %query : tensor<4x8xf32>, tensor<4x8xf32>,
+        tensor<4x8xf32>)
+    outs(%query, %max, %max : tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>)
+    origin(%zero, %zero, %zero, %zero)
+    -> tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>
+  return %state#0 : tensor<4x8xf32>
+}
+
+// CHECK-LABEL: @true_mask
+//   CHECK-NOT:   mask
+//   CHECK-NOT:   score
+//       CHECK:   return
+func.func @true_mask(%query: tensor<4x8xf32>, %max: tensor<4xf32>)
+    -> tensor<4x8xf32> {
+  %state:3 = attn.online_attention
+    ins(%query, %query, %query : tensor<4x8xf32>, tensor<4x8xf32>,
+        tensor<4x8xf32>)
+    outs(%query, %max, %max : tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>)
+    score {
+    ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+      attn.yield %s : f32
+    }
+    mask {
+    ^bb0(%b: index, %h: index, %i: index, %j: index):
+      %true = arith.constant true
+      attn.yield %true : i1
+    }
+    -> tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>
+  return %state#0 : tensor<4x8xf32>
+}
+
+// A step without keys leaves the state as it is.
+// CHECK-LABEL: @no_keys
+//  CHECK-SAME:   %[[ACC:[^:]+]]: tensor<4x8xf32>, %[[MAX:[^:]+]]: tensor<4xf32>, %[[SUM:[^:]+]]: tensor<4xf32>)
+//  CHECK-NEXT:   return %[[ACC]], %[[MAX]], %[[SUM]]
+func.func @no_keys(%query: tensor<4x8xf32>, %key: tensor<0x8xf32>,
+                   %acc: tensor<4x8xf32>, %max: tensor<4xf32>,
+                   %sum: tensor<4xf32>)
+    -> (tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>) {
+  %state:3 = attn.online_attention
+    ins(%query, %key, %key : tensor<4x8xf32>, tensor<0x8xf32>, tensor<0x8xf32>)
+    outs(%acc, %max, %sum : tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>)
+    -> tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>
+  return %state#0, %state#1, %state#2
+    : tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>
+}
