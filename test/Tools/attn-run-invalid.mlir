@@ -36,7 +36,7 @@
 // RANK: attn-run: error: argument 'query' expects 2 sizes, but got '4x8x2'
 // SIZE: attn-run: error: expected a size, but got 'y'
 // STATIC: attn-run: error: dimension 1 of argument 'query' is 8, but got 7
-// UNEQUAL: attn-run: error: argument '{{.*}}' expects
+// UNEQUAL: attn-run: error: expected dimension 0 of 'value' to equal dimension 0 of 'key' (4), but got 5
 // SCALAR: attn-run: error: argument 'n' is a scalar without a value: give --set=n=VALUE
 // DIM: attn-run: error: argument 'key' has no dimension 5
 // DIM-SYNTAX: attn-run: error: option '--dim' expects ARG:DIMENSION=SIZE, but got 'key=3'

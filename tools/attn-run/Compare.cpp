@@ -113,7 +113,7 @@ static double getFloor(DType dtype, double largest) {
 }
 
 Expected<Judgement> attn::judge(const Tensor &result, const Tensor &reference,
-                                const Tensor *unfused) {
+                                const Tensor &unfused, const Tensor &wide) {
   if (result.getShape() != reference.getShape())
     return makeError("the result is " + result.describe() +
                      ", but the reference is " + reference.describe());
@@ -128,9 +128,7 @@ Expected<Judgement> attn::judge(const Tensor &result, const Tensor &reference,
     }
     largest = std::max(largest, std::abs(exact));
     judgement.error = std::max(judgement.error, std::abs(got - exact));
-    if (!unfused)
-      continue;
-    double plain = std::abs(unfused->get(i) - exact);
+    double plain = std::abs(unfused.get(i) - wide.get(i));
     if (std::isfinite(plain))
       judgement.unfusedError = std::max(judgement.unfusedError, plain);
   }

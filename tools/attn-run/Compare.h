@@ -19,9 +19,10 @@ struct Judgement {
   bool isPassed() const { return misplaced == 0 && error <= getAllowed(); }
 };
 
-/// `unfused` may be null: then only the floor is allowed.
+/// `unfused` and `wide` are the results of the unfused lowering in the
+/// source's types and in f64. All have the same shape but for `reference`.
 llvm::Expected<Judgement> judge(const Tensor &result, const Tensor &reference,
-                                const Tensor *unfused);
+                                const Tensor &unfused, const Tensor &wide);
 
 /// Results of the unfused lowering for `inputs`, in the source's own types or,
 /// with `widen`, in f64 throughout.

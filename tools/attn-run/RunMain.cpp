@@ -42,6 +42,7 @@ otherwise.
 types and in f64, and allows twice the deviation of the first from the second:
   |result - f64| <= 2 * max|unfused - f64| + floor
   floor: f64 1e-13 * max|f64|, f32 1e-6 * max|f64|, f16 1e-3, bf16 8e-3
+With a file, the result is compared with the file's values instead of f64.
 
 Exit status: 0, or 1 after an error or a failed comparison.
 )";
@@ -369,19 +370,16 @@ Expected<bool> Tool::compare() {
   auto unfused = runUnfused(source, options, inputs, /*widen=*/false);
   if (!unfused)
     return unfused.takeError();
-  if (!hasFiles) {
-    auto wide = runUnfused(source, options, inputs, /*widen=*/true);
-    if (!wide)
-      return wide.takeError();
-    for (size_t i = 0; i < results.size(); ++i)
-      (*references)[i] = std::move((*wide)[i]);
-  }
+  auto wide = runUnfused(source, options, inputs, /*widen=*/true);
+  if (!wide)
+    return wide.takeError();
   bool passed = true;
   for (size_t i = 0; i < results.size(); ++i) {
-    if (!(*references)[i])
+    std::optional<Tensor> &file = (*references)[i];
+    if (hasFiles && !file)
       continue;
     Expected<Judgement> judgement =
-        judge(results[i], *(*references)[i], &(*unfused)[i]);
+        judge(results[i], file ? *file : (*wide)[i], (*unfused)[i], (*wide)[i]);
     StringRef name = kernel->getSignature().results[i].name;
     if (!judgement)
       return makeError(name + ": " + llvm::toString(judgement.takeError()));
