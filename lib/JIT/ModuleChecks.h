@@ -1,4 +1,13 @@
+//===- ModuleChecks.h -------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Limits on parsed modules, so that no later stage runs out of memory or stack.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_JIT_MODULECHECKS_H
 #define ATTN_LIB_JIT_MODULECHECKS_H
 

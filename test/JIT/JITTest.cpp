@@ -1,3 +1,10 @@
+//===- JITTest.cpp --------------------------------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 // RUN: %unit/JITTest
 //
 // Compiling and calling kernels: results, every refusal of a call or a source,
@@ -187,6 +194,51 @@ void testRefusedCalls() {
   CHECK_EQ(call(a, b, scalar, bad), "argument 'result0' expects memory of its "
                                     "own, but got memory shared with "
                                     "argument 'rhs'");
+}
+
+/// Sizes that attention relies on are checked, captured tensors included.
+void testAttentionSizes() {
+  auto kernel = compileOrFail(R"mlir(
+func.func @attend(%q: tensor<?x4x?x16xf32>, %k: tensor<?x2x?x16xf32>,
+                  %v: tensor<?x2x?x16xf32>, %lengths: tensor<?xi32>)
+    -> tensor<?x4x?x16xf32> {
+  %c0 = arith.constant 0 : index
+  %c2 = arith.constant 2 : index
+  %b = tensor.dim %q, %c0 : tensor<?x4x?x16xf32>
+  %m = tensor.dim %q, %c2 : tensor<?x4x?x16xf32>
+  %init = tensor.empty(%b, %m) : tensor<?x4x?x16xf32>
+  %out = attn.attention
+      ins(%q, %k, %v : tensor<?x4x?x16xf32>, tensor<?x2x?x16xf32>,
+                       tensor<?x2x?x16xf32>)
+      outs(%init : tensor<?x4x?x16xf32>)
+      masks(#attn.key_lengths(%lengths : tensor<?xi32>))
+      -> tensor<?x4x?x16xf32>
+  return %out : tensor<?x4x?x16xf32>
+}
+)mlir");
+  if (!kernel)
+    return;
+  int32_t lengths[] = {3, 5};
+  int64_t count = 2, one = 1, step = 1;
+  TensorRef length = {lengths, DType::I32, false, 1, &count, &step};
+  TensorRef tooFew = {lengths, DType::I32, false, 1, &one, &step};
+  Array q({2, 4, 7, 16}), k({2, 2, 5, 16}), v({2, 2, 5, 16}),
+      out({2, 4, 7, 16});
+  Array longer({2, 2, 6, 16}), other({3, 2, 5, 16});
+  auto call = [&](TensorRef b, TensorRef c, TensorRef d) {
+    TensorRef in[] = {q.ref(), b, c, d}, result = out.ref();
+    return kernel->call(in, {&result, 1});
+  };
+  CHECK_EQ(call(k.ref(), v.ref(), length), "");
+  CHECK_EQ(call(k.ref(), longer.ref(), length),
+           "expected dimension 2 of 'v' to equal dimension 2 of 'k' (5), but "
+           "got 6");
+  CHECK_EQ(call(other.ref(), v.ref(), length),
+           "expected dimension 0 of 'k' to equal dimension 0 of 'q' (2), but "
+           "got 3");
+  CHECK_EQ(call(k.ref(), v.ref(), tooFew),
+           "expected dimension 0 of 'lengths' to be at least dimension 0 of "
+           "'q' (2), but got 1");
 }
 
 void testHugeSizes() {
@@ -413,6 +465,7 @@ void testListing() {
 int main() {
   testResults();
   testRefusedCalls();
+  testAttentionSizes();
   testHugeSizes();
   testRefusedSources();
   testDataDependentSize();
