@@ -19,7 +19,8 @@ namespace attn {
 llvm::LogicalResult checkNesting(mlir::ModuleOp module);
 
 /// Refuses tensors of more than 2^40 elements and constants of more than 2^26
-/// elements: a splat is short as text, but not as data.
+/// elements (a splat is short as text, but not as data), and sizes asked of
+/// dimensions that do not exist.
 llvm::LogicalResult checkSizes(mlir::ModuleOp module);
 
 } // namespace attn

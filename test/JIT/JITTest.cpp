@@ -317,6 +317,18 @@ void testRefusedSources() {
   CHECK(error.message.find("constants of at most 2^26") != std::string::npos);
 }
 
+void testMissingDimension() {
+  Diagnostic error = refuse(R"mlir(
+func.func @f(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %c9 = arith.constant 9 : index
+  %n = tensor.dim %x, %c9 : tensor<?xf32>
+  %e = tensor.empty(%n) : tensor<?xf32>
+  return %e : tensor<?xf32>
+})mlir");
+  CHECK(error.message.find("expects a dimension below 1, but got 9") !=
+        std::string::npos);
+}
+
 void testDataDependentSize() {
   Diagnostic error = refuse(R"mlir(
 func.func @f(%x: tensor<4xi64>) -> tensor<?xf32> {
@@ -468,6 +480,7 @@ int main() {
   testAttentionSizes();
   testHugeSizes();
   testRefusedSources();
+  testMissingDimension();
   testDataDependentSize();
   testUnknownSymbol();
   testNesting();
