@@ -1,10 +1,3 @@
-//===- Reports.cpp --------------------------------------------------------===//
-//
-// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
-// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//
-//===----------------------------------------------------------------------===//
-
 #include "Reports.h"
 
 #include "mlir/IR/Location.h"
@@ -124,8 +117,8 @@ void Reports::attach(mlir::MLIRContext &context) {
     diagnostics.push_back(convert(diagnostic));
     return mlir::success();
   });
+  // `all` alone enables no kind: each kind needs a filter of its own.
   mlir::remark::RemarkCategories categories;
-  // `all` only widens the kinds that have a filter of their own.
   categories.passed = categories.missed = categories.analysis =
       categories.failed = ".*";
   auto engine = std::make_unique<mlir::remark::detail::RemarkEngine>(

@@ -46,9 +46,7 @@ TARGETS = runnable_targets()
 def test_one_dynamic_kernel_serves_all_lengths(
     element: str, schedule: str, target: str
 ) -> None:
-    program = Program(
-        H=2, G=1, D=24, Dv=17, element=element, dynamic="bls", lse=True
-    )
+    program = Program(H=2, G=1, D=24, Dv=17, element=element, dynamic="bls", lse=True)
     kernel = compile_text(program.text(), schedule=schedule, target=target)
     for number, (rows, keys) in enumerate(
         zip(LENGTHS, (*LENGTHS[3:], *LENGTHS[:3]), strict=True)

@@ -91,7 +91,9 @@ def test_partly_masked_values(element: str, schedule: str, bad: float) -> None:
     )
     arguments = program.draw()
     arguments[2][0, 1, 13, 4] = store(np.array([bad]), element)[0]
-    (out, lse) = run(compile_text(program.text(), schedule=schedule), program, arguments)
+    (out, lse) = run(
+        compile_text(program.text(), schedule=schedule), program, arguments
+    )
     assert np.isfinite(lse).all()
     reached = ~np.isfinite(out)
     expected = np.zeros_like(reached)
