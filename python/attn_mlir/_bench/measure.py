@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
@@ -17,6 +18,8 @@ import attn_mlir as am
 from .. import _native
 
 Action = Callable[[], Any]
+# Seconds below which one run says more about what ran before it.
+SHORT = 0.004
 CLOCKS: dict[str, Callable[[], float]] = {
     "wall": time.perf_counter,
     "cpu": time.thread_time,
@@ -82,20 +85,29 @@ def take_turns(
 ) -> Rounds:
     """Runs the actions A B A B ... for about `seconds`, after one run of each.
 
-    Thread time counts one thread, so several are always timed by the wall.
+    Thread time counts one thread, so several are always timed by the wall. A
+    sample of a short action is the mean of a few runs after one that warms the
+    caches again, which the other actions have filled.
     """
     now = CLOCKS["wall" if threads > 1 else clock]
     samples: dict[str, list[float]] = {name: [] for name in actions}
     peaks: list[float] = []
-    for action in actions.values():
+    runs: dict[str, int] = {}
+    for name, action in actions.items():
         action()
+        start = time.perf_counter()
+        action()
+        runs[name] = math.ceil(SHORT / max(time.perf_counter() - start, 1e-7))
     end = time.perf_counter() + seconds
     while len(peaks) < least or time.perf_counter() < end:
         peaks.append(_native.fma_peak(peak_seconds, threads))
         for name, action in actions.items():
+            if runs[name] > 1:
+                action()
             start = now()
-            action()
-            samples[name].append(max(now() - start, 1e-9))
+            for _ in range(runs[name]):
+                action()
+            samples[name].append(max(now() - start, 1e-9) / runs[name])
     return Rounds(samples, peaks)
 
 
