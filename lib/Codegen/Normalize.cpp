@@ -23,8 +23,7 @@ class NormalizeEmitter {
 public:
   NormalizeEmitter(OpBuilder &builder, NormalizeOp op, const CPUTarget &target)
       : op(op), accumulator(op.getAccumulator()), output(op.getOutput()),
-        outputElement(
-            cast<MemRefType>(output.getType()).getElementType()),
+        outputElement(cast<MemRefType>(output.getType()).getElementType()),
         k(builder, op.getLoc(),
           cast<FloatType>(
               cast<MemRefType>(accumulator.getType()).getElementType()),
@@ -34,10 +33,9 @@ public:
     AffineExpr r = getAffineDimExpr(1, op.getContext());
     AffineExpr c = getAffineDimExpr(2, op.getContext());
     auto shape = cast<MemRefType>(accumulator.getType()).getShape();
-    bool transposed = ArrayRef<AffineExpr>{c, r} ==
-                          op.getAccumulatorMap().getResults() &&
-                      ArrayRef<AffineExpr>{r, c} ==
-                          op.getOutputMap().getResults();
+    bool transposed =
+        ArrayRef<AffineExpr>{c, r} == op.getAccumulatorMap().getResults() &&
+        ArrayRef<AffineExpr>{r, c} == op.getOutputMap().getResults();
     if (transposed && !ShapedType::isDynamic(shape[1]) &&
         shape[1] % k.lanes == 0)
       emitTransposed();
@@ -123,8 +121,7 @@ void NormalizeEmitter::emitTransposedBlock(Value row, Value column, Value rows,
     block.push_back(k.mul(k.load(accumulator, {clamped, row}), factor));
   }
   block = transpose(k, block);
-  Value mask =
-      whole ? Value() : k.laneMask(k.subIndex(columns, column));
+  Value mask = whole ? Value() : k.laneMask(k.subIndex(columns, column));
   // From the last to the first: where rows end inside the block, the last
   // write to the last row is the right one.
   for (unsigned i = k.lanes; i-- > 0;) {
@@ -141,10 +138,8 @@ void NormalizeEmitter::emitLse(Value row, Value lastRow, Value sum) {
   Value lse = logSumExp(k.load(op.getMaximum(), {row}), sum, k.splat(0.0),
                         k.splat(std::log(2.0)), k.negativeInfinity());
   for (unsigned i = k.lanes; i-- > 0;) {
-    Value lane =
-        vector::ExtractOp::create(k.builder, k.loc, lse, int64_t(i));
-    k.storeScalar(lane, op.getLse(),
-                  {k.minIndex(k.addIndex(row, i), lastRow)});
+    Value lane = vector::ExtractOp::create(k.builder, k.loc, lse, int64_t(i));
+    k.storeScalar(lane, op.getLse(), {k.minIndex(k.addIndex(row, i), lastRow)});
   }
 }
 
@@ -165,10 +160,10 @@ void NormalizeEmitter::emitRows() {
       Value factor = reciprocal(sum, k.scalar(0.0), k.scalar(1.0));
       if (op.getLse())
         k.storeScalar(
-            logSumExp(k.loadScalar(op.getMaximum(), state), sum,
-                      k.scalar(0.0), k.scalar(std::log(2.0)),
+            logSumExp(k.loadScalar(op.getMaximum(), state), sum, k.scalar(0.0),
+                      k.scalar(std::log(2.0)),
                       k.scalar(-std::numeric_limits<double>::infinity())),
-            op.getLse(), apply(withoutColumn(to), position));
+            op.getLse(), apply(op.getLseMap(), position));
       k.loop(zero, columns, contiguous ? k.lanes : 1, [&](Value at) {
         SmallVector<Value> read = apply(from, {head, row, at});
         SmallVector<Value> write = apply(to, {head, row, at});
@@ -180,8 +175,7 @@ void NormalizeEmitter::emitRows() {
         Value mask = k.laneMask(k.subIndex(columns, at));
         Value loaded = k.loadFirst(accumulator, read, mask, k.vectorType);
         Value value = k.mul(loaded, k.broadcast(factor));
-        k.storeFirst(k.convertFloat(value, outputElement), output, write,
-                     mask);
+        k.storeFirst(k.convertFloat(value, outputElement), output, write, mask);
       });
     });
   });

@@ -153,8 +153,8 @@ Value TaskBuilder::blockOf(Value whole, Value block) {
   sizes[0] = b.getIndexAttr(1);
   auto partType = RankedTensorType::get(type.getShape().drop_front(),
                                         type.getElementType());
-  return tensor::ExtractSliceOp::create(b, loc, partType, whole, offsets,
-                                        sizes, strides);
+  return tensor::ExtractSliceOp::create(b, loc, partType, whole, offsets, sizes,
+                                        strides);
 }
 
 Value TaskBuilder::insertBlock(Value part, Value whole, Value block) {
@@ -202,13 +202,12 @@ SmallVector<Value> TaskBuilder::build(ValueRange outputs, Value active) {
   Value numBatches = getSize(b, op, kBatch);
   Value numHeads = getSize(b, op, kHead);
   if (features)
-    numHeads = b.createOrFold<arith::DivUIOp>(loc, numHeads,
-                                              constant(keyGroup));
+    numHeads =
+        b.createOrFold<arith::DivUIOp>(loc, numHeads, constant(keyGroup));
   blocksPerTask = constant(schedule.blocksPerTask);
   if (shared && schedule.shareAboveKeys > 0)
-    blocksPerTask =
-        select(less(constant(schedule.shareAboveKeys), numKeys),
-               blocksPerTask, constant(1));
+    blocksPerTask = select(less(constant(schedule.shareAboveKeys), numKeys),
+                           blocksPerTask, constant(1));
   Value perTask = mul(blocksPerTask, constant(schedule.blockQueries));
   Value numTasks = ceilDiv(numQueries, perTask);
   if (active)
@@ -231,8 +230,7 @@ SmallVector<Value> TaskBuilder::build(ValueRange outputs, Value active) {
     task = sub(sub(numTasks, constant(1)), task);
   Value firstQuery = mul(task, perTask);
   Value numRows = features || !shared
-                      ? remaining(numQueries, firstQuery,
-                                  schedule.blockQueries)
+                      ? remaining(numQueries, firstQuery, schedule.blockQueries)
                       : min(perTask, sub(numQueries, firstQuery));
   packedQuery = packQuery(firstQuery, numRows);
   State state = keyLoop(initialState(), firstQuery, numRows);
@@ -267,18 +265,17 @@ Value TaskBuilder::packQuery(Value firstQuery, Value numRows) {
   b.setInsertionPointToStart(loop.getBody());
   Value block = loop.getInductionVar(), carried = loop.getRegionIterArg(0);
   Value offset = mul(block, constant(schedule.blockQueries));
-  Value packed = packQueryBlock(
-      add(firstQuery, offset),
-      remaining(numRows, offset, schedule.blockQueries),
-      blockOf(carried, block));
+  Value packed =
+      packQueryBlock(add(firstQuery, offset),
+                     remaining(numRows, offset, schedule.blockQueries),
+                     blockOf(carried, block));
   scf::YieldOp::create(b, loc, insertBlock(packed, carried, block));
   return loop.getResult(0);
 }
 
 // A scale that cannot go into the query goes in front of the score region.
 bool TaskBuilder::hasScoreRegion() {
-  return !op.getScoreRegion().empty() ||
-         (schedule.bf16Pairs && !staticScale());
+  return !op.getScoreRegion().empty() || (schedule.bf16Pairs && !staticScale());
 }
 
 std::optional<double> TaskBuilder::staticScale() {
@@ -317,8 +314,7 @@ Value TaskBuilder::packQueryBlock(Value firstQuery, Value numRows,
   else if (schedule.bf16Pairs)
     layout = {c.floorDiv(2), r, c % 2};
   SmallVector<AffineMap> packMaps = {
-      packMap(slice.kept),
-      AffineMap::get(3, 0, layout, b.getContext())};
+      packMap(slice.kept), AffineMap::get(3, 0, layout, b.getContext())};
 
   // The scale goes into the query, and so does log2(e) unless a score region
   // wants natural logits. bf16 queries stay as they are: rounding the scaled
@@ -338,8 +334,8 @@ Value TaskBuilder::packQueryBlock(Value firstQuery, Value numRows,
           arith::ConstantOp::create(b, loc,
                                     b.getFloatAttr(scale.getType(), base)));
   }
-  return PackOp::create(b, loc, TypeRange{destination.getType()}, source,
-                        scale, destination, scaleAttr,
+  return PackOp::create(b, loc, TypeRange{destination.getType()}, source, scale,
+                        destination, scaleAttr,
                         b.getAffineMapArrayAttr(packMaps))
       .getResult(0);
 }
@@ -382,8 +378,7 @@ TaskBuilder::State TaskBuilder::initialState() {
   };
   Value one = constantOf(1.0);
   if (!features)
-    return {fill(accumulator, sum), fill(rows, sinkOf(head)),
-            fill(rows, one)};
+    return {fill(accumulator, sum), fill(rows, sinkOf(head)), fill(rows, one)};
   Value perHead = tensor::EmptyOp::create(b, loc, rows, computeType);
   for (int64_t h = 0; h < keyGroup; ++h) {
     SmallVector<OpFoldResult> offsets = {b.getIndexAttr(h), b.getIndexAttr(0)};
@@ -399,14 +394,16 @@ TaskBuilder::State TaskBuilder::initialState() {
 // Divides the rows of `part` by their sums, into `slices`.
 SmallVector<Value> TaskBuilder::normalize(ArrayRef<Value> part,
                                           ValueRange slices,
-                                          ArrayRef<unsigned> outputDims) {
+                                          ArrayRef<Slice> places) {
   AffineExpr h = b.getAffineDimExpr(0), r = b.getAffineDimExpr(1),
              c = b.getAffineDimExpr(2);
   SmallVector<AffineExpr> layout = {c, r};
   if (features)
     layout = {h, r, c};
   SmallVector<AffineMap> normalizeMaps = {
-      AffineMap::get(3, 0, layout, b.getContext()), packMap(outputDims)};
+      AffineMap::get(3, 0, layout, b.getContext())};
+  for (const Slice &place : places)
+    normalizeMaps.push_back(packMap(place.kept));
   auto result = NormalizeOp::create(
       b, loc, TypeRange(slices), part[0], part[1], part[2], slices[0],
       slices.size() > 1 ? slices[1] : Value(),
@@ -420,8 +417,8 @@ SmallVector<Value> TaskBuilder::normalizeBlocks(const State &state,
                                                 ValueRange taskRows,
                                                 ArrayRef<Slice> places) {
   Value numBlocks = ceilDiv(numRows, constant(schedule.blockQueries));
-  auto loop = scf::ForOp::create(b, loc, constant(0), numBlocks, constant(1),
-                                 taskRows);
+  auto loop =
+      scf::ForOp::create(b, loc, constant(0), numBlocks, constant(1), taskRows);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   Value block = loop.getInductionVar();
@@ -447,12 +444,11 @@ SmallVector<Value> TaskBuilder::normalizeBlocks(const State &state,
         b, loc, carried, slice.offsets, slice.sizes, slice.strides));
     blocks.push_back(std::move(slice));
   }
-  SmallVector<Value> results = normalize(part, slices, places.front().kept);
+  SmallVector<Value> results = normalize(part, slices, places);
   for (auto [carried, value, slice] :
        llvm::zip(loop.getRegionIterArgs(), results, blocks))
-    next.push_back(tensor::InsertSliceOp::create(b, loc, value, carried,
-                                                 slice.offsets, slice.sizes,
-                                                 slice.strides));
+    next.push_back(tensor::InsertSliceOp::create(
+        b, loc, value, carried, slice.offsets, slice.sizes, slice.strides));
   scf::YieldOp::create(b, loc, next);
   return SmallVector<Value>(loop.getResults());
 }
@@ -472,11 +468,10 @@ void TaskBuilder::finish(const State &state, Value firstQuery, Value numRows,
     slices.push_back(extract(output, map, ranges, &places.emplace_back()));
   SmallVector<Value> results =
       shared ? normalizeBlocks(state, numRows, slices, places)
-             : normalize(state, slices, places.front().kept);
+             : normalize(state, slices, places);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(tasks.getTerminator().getBody());
   for (auto [result, place, output] : llvm::zip(results, places, carried))
-    tensor::ParallelInsertSliceOp::create(b, loc, result, output,
-                                          place.offsets, place.sizes,
-                                          place.strides);
+    tensor::ParallelInsertSliceOp::create(b, loc, result, output, place.offsets,
+                                          place.sizes, place.strides);
 }

@@ -88,7 +88,7 @@ private:
   ArrayAttr stepMaps();
 
   SmallVector<Value> normalize(ArrayRef<Value> part, ValueRange slices,
-                               ArrayRef<unsigned> outputDims);
+                               ArrayRef<Slice> places);
   SmallVector<Value> normalizeBlocks(const State &state, Value numRows,
                                      ValueRange taskRows,
                                      ArrayRef<Slice> places);

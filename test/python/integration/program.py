@@ -436,7 +436,7 @@ def allowed(exact: Array, unfused: Array, element: str) -> float:
     floor, relative = FLOORS[element]
     if relative:
         floor *= float(np.max(np.abs(exact[finite]), initial=0.0))
-    worst = float(np.max(np.abs(unfused - exact)[finite], initial=0.0))
+    worst = float(np.max(np.abs(unfused[finite] - exact[finite]), initial=0.0))
     return 2.0 * worst + floor
 
 

@@ -605,11 +605,6 @@ static Value sliceLike(OpBuilder &b, Location loc, Value tensor, AffineMap map,
                                                 strides);
 }
 
-static AffineMap dropColumns(AffineMap map) {
-  AffineExpr columns = getAffineDimExpr(2, map.getContext());
-  return map.dropResult(*map.getResultPosition(columns));
-}
-
 FailureOr<SmallVector<Value>> NormalizeOp::decomposeOperation(OpBuilder &b) {
   if (!hasPureTensorSemantics())
     return failure();
@@ -626,7 +621,7 @@ FailureOr<SmallVector<Value>> NormalizeOp::decomposeOperation(OpBuilder &b) {
     if (dim != 2)
       rowLoops.push_back(dim);
   }
-  AffineMap inRows = dropColumns(in), outRows = dropColumns(out);
+  AffineMap inRows = dropColumns(in);
   auto slice = [&](Value tensor, AffineMap map) {
     return Placed{sliceLike(b, loc, tensor, map, sizes), map};
   };
@@ -642,7 +637,7 @@ FailureOr<SmallVector<Value>> NormalizeOp::decomposeOperation(OpBuilder &b) {
   if (getLse())
     results.push_back(createGeneric(
         b, loc, rowLoops, {slice(getMaximum(), inRows), sum},
-        Placed{getLse(), outRows},
+        Placed{getLse(), getLseMap()},
         [](OpBuilder &nested, Location l, ValueRange in) -> Value {
           Value log = math::Log2Op::create(nested, l, in[1]);
           Value base2 = arith::AddFOp::create(nested, l, in[0], log);

@@ -564,18 +564,23 @@ LogicalResult PackOp::verify() {
 // attn.normalize
 //===----------------------------------------------------------------------===//
 
-/// Checks that `rows` has the shape of `full` without its columns.
+/// Checks that `rows`, placed by `rowMap`, has the shape of `full` without its
+/// columns.
 static LogicalResult verifyRowShape(NormalizeOp op, Value rows, StringRef name,
-                                    Value full, StringRef fullName,
-                                    AffineMap map) {
+                                    AffineMap rowMap, Value full,
+                                    StringRef fullName, AffineMap map) {
   auto fullType = cast<ShapedType>(full.getType());
   auto rowsType = cast<ShapedType>(rows.getType());
   SmallVector<int64_t> expected;
-  for (auto [size, expr] :
-       llvm::zip_equal(fullType.getShape(), map.getResults()))
-    if (expr != getAffineDimExpr(2, op.getContext()))
-      expected.push_back(size);
-  if (succeeded(verifyCompatibleShape(expected, rowsType.getShape())))
+  AffineExpr columns = getAffineDimExpr(2, op.getContext());
+  for (AffineExpr expr : rowMap.getResults())
+    if (auto position = map.getResultPosition(expr);
+        position && expr != columns)
+      expected.push_back(fullType.getDimSize(*position));
+  bool hasColumns = map.getResultPosition(columns).has_value();
+  if (expected.size() == rowMap.getNumResults() &&
+      expected.size() + hasColumns == map.getNumResults() &&
+      succeeded(verifyCompatibleShape(expected, rowsType.getShape())))
     return success();
   return op.emitOpError() << "expects '" << name << "' to have the shape of '"
                           << fullName << "' without its columns, but got "
@@ -584,12 +589,16 @@ static LogicalResult verifyRowShape(NormalizeOp op, Value rows, StringRef name,
 
 LogicalResult NormalizeOp::verify() {
   // normalize_c1
-  if (getMaps() && getMaps()->size() != 2)
-    return emitOpError() << "expects 'maps' to hold 2 maps, but got "
+  size_t most = getLse() ? 3 : 2;
+  if (getMaps() && (getMaps()->size() < 2 || getMaps()->size() > most))
+    return emitOpError() << "expects 'maps' to hold "
+                         << (getLse() ? "2 or 3" : "2") << " maps, but got "
                          << getMaps()->size();
-  std::tuple<AffineMap, Value, StringRef> shaped[] = {
+  SmallVector<std::tuple<AffineMap, Value, StringRef>> shaped = {
       {getAccumulatorMap(), getAccumulator(), "accumulator"},
       {getOutputMap(), getOutput(), "output"}};
+  if (getLse())
+    shaped.emplace_back(getLseMap(), getLse(), "lse");
   for (auto [map, operand, name] : shaped) {
     if (failed(verifyTileMap(*this, map, operand, name)))
       return failure();
@@ -602,11 +611,12 @@ LogicalResult NormalizeOp::verify() {
   std::pair<Value, StringRef> states[] = {{getMaximum(), "maximum"},
                                           {getSum(), "sum"}};
   for (auto [rows, name] : states)
-    if (failed(verifyRowShape(*this, rows, name, getAccumulator(),
-                              "accumulator", getAccumulatorMap())))
+    if (failed(verifyRowShape(
+            *this, rows, name, dropColumns(getAccumulatorMap()),
+            getAccumulator(), "accumulator", getAccumulatorMap())))
       return failure();
-  if (getLse() && failed(verifyRowShape(*this, getLse(), "lse", getOutput(),
-                                        "output", getOutputMap())))
+  if (getLse() && failed(verifyRowShape(*this, getLse(), "lse", getLseMap(),
+                                        getOutput(), "output", getOutputMap())))
     return failure();
   // normalize_c3
   Type element = getElementTypeOrSelf(getAccumulator().getType());

@@ -1,0 +1,6 @@
+"""Makes `program` and `features` importable."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
