@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import platform
@@ -144,12 +145,13 @@ class Neighbours:
 
 @contextmanager
 def threads_set(count: int) -> Iterator[None]:
-    """`count` threads here and in torch; one thread is pinned to one core."""
+    """`count` threads here, in torch and in NumPy; one thread is pinned to one core."""
     allowed = os.sched_getaffinity(0)
     if count == 1:
         os.sched_setaffinity(0, {max(allowed)})
     before = am.get_num_threads()
     am.set_num_threads(count)
+    _set_blas_threads(count)
     torch = optional("torch")
     if torch is not None:
         torch.set_num_threads(count)
@@ -158,6 +160,22 @@ def threads_set(count: int) -> Iterator[None]:
     finally:
         am.set_num_threads(before)
         os.sched_setaffinity(0, allowed)
+
+
+def _set_blas_threads(count: int) -> None:
+    """NumPy's OpenBLAS has threads of its own and no Python interface to them."""
+    try:
+        with open("/proc/self/maps") as file:
+            paths = {line.split()[-1] for line in file if "openblas" in line}
+    except OSError:
+        return
+    for path in paths:
+        library = ctypes.CDLL(path)
+        for prefix in ("scipy_openblas", "openblas"):
+            for suffix in ("64_", "_64_", ""):
+                setter = getattr(library, f"{prefix}_set_num_threads{suffix}", None)
+                if setter is not None:
+                    setter(ctypes.c_int(count))
 
 
 def optional(name: str) -> Any:

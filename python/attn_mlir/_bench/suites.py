@@ -145,7 +145,7 @@ def _measure(
     checked = _check(problem)
     actions: dict[str, Action] = {"ours": problem.ours()}
     for peer in peers:
-        action = problem.torch() if peer == "torch" else problem.numpy()
+        action = getattr(problem, peer)()
         if action is not None:
             actions[peer] = action
     actions |= others or {}
@@ -199,10 +199,10 @@ def torch(settings: Settings) -> Iterator[Row]:
     for heads, length, width in sizes:
         for masked in (False, True):
             problem = Problem(length, width, heads, causal=masked)
+            peers: tuple[str, ...] = ("torch", "onnxruntime")
             # All logits at once: too long and too large beyond this.
-            peers = (
-                ("torch", "numpy") if settings.numpy and length <= 2048 else ("torch",)
-            )
+            if settings.numpy and length <= 2048:
+                peers = (*peers, "numpy")
             with threads_set(1):
                 _, extra = _measure(settings.fit(problem), settings, peers)
             ratio = extra.get("torch_ratio")
