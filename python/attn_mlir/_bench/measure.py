@@ -172,7 +172,7 @@ def _set_blas_threads(count: int) -> None:
     for path in paths:
         library = ctypes.CDLL(path)
         for prefix in ("scipy_openblas", "openblas"):
-            for suffix in ("64_", "_64_", ""):
+            for suffix in ("64_", ""):
                 setter = getattr(library, f"{prefix}_set_num_threads{suffix}", None)
                 if setter is not None:
                     setter(ctypes.c_int(count))
