@@ -118,7 +118,9 @@ void Reports::attach(mlir::MLIRContext &context) {
     return mlir::success();
   });
   mlir::remark::RemarkCategories categories;
-  categories.all = ".*";
+  // `all` only widens the kinds that have a filter of their own.
+  categories.passed = categories.missed = categories.analysis =
+      categories.failed = ".*";
   auto engine = std::make_unique<mlir::remark::detail::RemarkEngine>(
       /*printAsEmitRemarks=*/false, categories);
   std::string error;
