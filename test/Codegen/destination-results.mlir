@@ -3,8 +3,8 @@
 // CHECK-LABEL: func.func @two(
 // CHECK-SAME: %{{.*}}: tensor<?x64xf32> {bufferization.writable = false}
 // CHECK-SAME: %{{.*}}: f32,
-// CHECK-SAME: %[[X:.*]]: memref<?x64xf32, strided<[?, 1], offset: ?>>
-// CHECK-SAME: %[[Y:.*]]: memref<?xf64, strided<[1], offset: ?>>) {
+// CHECK-SAME: %[[X:[^ ]+]]: memref<?x64xf32, strided<[?, 1], offset: ?>>
+// CHECK-SAME: %[[Y:[^ ]+]]: memref<?xf64, strided<[1], offset: ?>>) {
 // CHECK: bufferization.materialize_in_destination %{{.*}} in restrict writable %[[X]]
 // CHECK: bufferization.materialize_in_destination %{{.*}} in restrict writable %[[Y]]
 // CHECK: return{{$}}

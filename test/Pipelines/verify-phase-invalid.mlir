@@ -6,7 +6,7 @@
 
 // TILE: error: 'attn.attention' has not been expanded to core operations after phase 'tile'
 // TILE: error: 'attn.attention' has not been tiled after phase 'tile'
-// CODEGEN: error: 'attn.attention' has no code generated for it after phase 'codegen'
+// CODEGEN: error: 'attn.pack' has no code generated for it after phase 'codegen'
 // CODEGEN: error: 'tensor.dim' still works on tensors after phase 'codegen'
 // TARGET: error: 'func.func' has no lowering to the LLVM dialect after phase 'target'
 // PHASE: error: unknown phase 'bogus'
@@ -30,6 +30,14 @@ func.func @core(%q: tensor<64x64xf32>, %k: tensor<128x64xf32>,
     ins(%q, %k, %v : tensor<64x64xf32>, tensor<128x64xf32>, tensor<128x64xf32>)
     outs(%init : tensor<64x64xf32>) -> tensor<64x64xf32>
   return %out : tensor<64x64xf32>
+}
+
+// -----
+
+func.func @tile(%x: memref<?x64xf32>, %out: memref<64x64xf32>) {
+  attn.pack ins(%x : memref<?x64xf32>) outs(%out : memref<64x64xf32>)
+    maps([affine_map<(h, r, c) -> (r, c)>, affine_map<(h, r, c) -> (c, r)>])
+  return
 }
 
 // -----

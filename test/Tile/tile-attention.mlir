@@ -24,7 +24,7 @@
 
 // BLOCKS-LABEL: func.func @dense
 // BLOCKS: scf.forall {{.*}} in (2, 8, 8)
-// BLOCKS: tensor.extract_slice {{.*}} to tensor<16x64xf32>
+// BLOCKS: scf.for %{{.*}} = %c0 to %c512 step %c16
 func.func @dense(%q: tensor<2x8x256x64xf32>, %k: tensor<2x8x512x64xf32>,
                  %v: tensor<2x8x512x32xf32>) -> tensor<2x8x256x32xf32> {
   %init = tensor.empty() : tensor<2x8x256x32xf32>
