@@ -93,6 +93,14 @@ private:
   void emitWeights(Value row);
   Value applyRegions(Value row, Value maximum);
   void emitValues();
+  /// A register tile: rows of weights, vectors of value columns and the lanes
+  /// of them that exist (null: all).
+  struct ValueTile {
+    SmallVector<Value> rows, columns, masks;
+  };
+  SmallVector<Value> addValueRow(const ValueTile &tile, Value key,
+                                 ValueRange running);
+  void joinValues(const ValueTile &tile, ValueRange sums);
 
   OnlineAttentionOp op;
   KernelBuilder k;
@@ -243,69 +251,77 @@ void FeatureLanesStep::emitWeights(Value row) {
 //===----------------------------------------------------------------------===//
 
 void FeatureLanesStep::emitValues() {
-  int64_t vectors = getTileRows(k.target, rowTile);
+  int64_t vectors = std::min<int64_t>(getTileRows(k.target, rowTile), 4);
   if (std::optional<int64_t> width = getConstantIntValue(in.valueWidth))
-    vectors = std::min<int64_t>(vectors,
-                                std::max<int64_t>(
-                                    1, llvm::divideCeil(*width, k.lanes)));
-  vectors = std::min<int64_t>(vectors, 4);
+    vectors = std::clamp<int64_t>(llvm::divideCeil(*width, k.lanes), 1,
+                                  vectors);
+  bool whole = isMultiple(in.valueWidth, vectors * k.lanes);
   k.loop(k.index(0), in.valueWidth, vectors * k.lanes, [&](Value column) {
     k.loop(k.index(0), k.index(numRows), rowTile, [&](Value firstRow) {
-      SmallVector<Value> columns, masks, rows, init;
-      bool whole = isMultiple(in.valueWidth, vectors * k.lanes);
+      ValueTile tile;
       for (int64_t v = 0; v < vectors; ++v) {
-        columns.push_back(k.addIndex(column, v * k.lanes));
-        masks.push_back(
-            whole ? Value()
-                  : k.laneMask(k.subIndex(in.valueWidth, columns.back())));
+        tile.columns.push_back(k.addIndex(column, v * k.lanes));
+        tile.masks.push_back(whole ? Value()
+                                   : k.laneMask(k.subIndex(
+                                         in.valueWidth, tile.columns.back())));
       }
-      for (unsigned r = 0; r < rowTile; ++r) {
-        rows.push_back(clampedRow(firstRow, r));
-        Value factor = k.broadcast(k.loadScalar(rescale, {rows[r]}));
-        for (int64_t v = 0; v < vectors; ++v)
-          init.push_back(k.mul(
-              loadWide(in.accumulator, {rows[r], columns[v]}, masks[v]),
-              factor));
-      }
-      bool guarded = !op.getMaskRegion().empty();
-      auto body = [&](Value key, ValueRange running) {
-        SmallVector<Value> valueVectors, next;
-        for (int64_t v = 0; v < vectors; ++v)
-          valueVectors.push_back(
-              loadWide(in.value, {key, columns[v]}, masks[v]));
-        for (unsigned r = 0; r < rowTile; ++r) {
-          Value weight = k.broadcast(k.loadScalar(scores, {rows[r], key}));
-          // 0 * NaN is NaN: a masked value must not reach the row.
-          Value used = guarded ? arith::CmpFOp::create(
-                                     k.builder, k.loc,
-                                     arith::CmpFPredicate::UNE, weight,
-                                     k.splat(0.0))
-                                     .getResult()
-                               : Value();
-          for (int64_t v = 0; v < vectors; ++v) {
-            Value old = running[r * vectors + v];
-            Value sum = k.fma(weight, valueVectors[v], old);
-            next.push_back(used ? arith::SelectOp::create(k.builder, k.loc,
-                                                          used, sum, old)
-                                      .getResult()
-                                : sum);
-          }
-        }
-        return next;
-      };
-      SmallVector<Value> sums =
-          k.loop(k.index(0), in.numKeys, 1, init, body);
       for (unsigned r = 0; r < rowTile; ++r)
-        for (int64_t v = 0; v < vectors; ++v) {
-          Value sum = sums[r * vectors + v];
-          if (masks[v])
-            k.storeFirst(sum, in.accumulator, {rows[r], columns[v]},
-                         masks[v]);
-          else
-            k.store(sum, in.accumulator, {rows[r], columns[v]});
-        }
+        tile.rows.push_back(clampedRow(firstRow, r));
+      SmallVector<Value> zeros(rowTile * vectors, k.splat(0.0));
+      joinValues(tile, k.loop(k.index(0), in.numKeys, 1, zeros,
+                              [&](Value key, ValueRange running) {
+                                return addValueRow(tile, key, running);
+                              }));
     });
   });
+}
+
+// One row of values for all rows of weights of the tile.
+SmallVector<Value> FeatureLanesStep::addValueRow(const ValueTile &tile,
+                                                 Value key,
+                                                 ValueRange running) {
+  bool guarded = !op.getMaskRegion().empty();
+  SmallVector<Value> valueVectors, next;
+  for (auto [column, mask] : llvm::zip(tile.columns, tile.masks))
+    valueVectors.push_back(loadWide(in.value, {key, column}, mask));
+  for (Value row : tile.rows) {
+    Value weight = k.broadcast(k.loadScalar(scores, {row, key}));
+    // 0 * NaN is NaN: a masked value must not reach the row.
+    Value used;
+    if (guarded)
+      used = arith::CmpFOp::create(k.builder, k.loc,
+                                   arith::CmpFPredicate::UNE, weight,
+                                   k.splat(0.0));
+    for (Value value : valueVectors) {
+      Value old = running[next.size()];
+      Value sum = k.fma(weight, value, old);
+      if (used)
+        sum = arith::SelectOp::create(k.builder, k.loc, used, sum, old);
+      next.push_back(sum);
+    }
+  }
+  return next;
+}
+
+// Joins the sums of a block to the accumulator. All is read before any is
+// written: rows that repeat the last one then agree.
+void FeatureLanesStep::joinValues(const ValueTile &tile, ValueRange sums) {
+  SmallVector<Value> joined;
+  for (Value row : tile.rows) {
+    Value factor = k.broadcast(k.loadScalar(rescale, {row}));
+    for (auto [column, mask] : llvm::zip(tile.columns, tile.masks))
+      joined.push_back(k.fma(loadWide(in.accumulator, {row, column}, mask),
+                             factor, sums[joined.size()]));
+  }
+  unsigned next = 0;
+  for (Value row : tile.rows)
+    for (auto [column, mask] : llvm::zip(tile.columns, tile.masks)) {
+      Value sum = joined[next++];
+      if (mask)
+        k.storeFirst(sum, in.accumulator, {row, column}, mask);
+      else
+        k.store(sum, in.accumulator, {row, column});
+    }
 }
 
 LogicalResult mlir::attn::emitFeatureLanesStep(OpBuilder &builder,

@@ -94,6 +94,9 @@ private:
                             llvm::function_ref<SmallVector<Value>()> other);
   RegionVectorizer::Argument queryIndices();
   void emitWeights(ValueRange maxima, ValueRange newMaxima);
+  void addToSums(ValueRange block);
+  SmallVector<Value> joinColumn(Value column, ValueRange block);
+  void storeColumn(ValueRange values, Value column);
   SmallVector<Value> emitWeightRow(Value row, ValueRange finite);
   void emitValues();
   void emitValueTiles();
@@ -267,14 +270,38 @@ SmallVector<Value> QueryLanesStep::emitWeightRow(Value row,
   return weights;
 }
 
+// The block is summed on its own and then joined to what came before: the
+// rounding error grows with the square root of the block's length and not of
+// the number of all keys.
+void QueryLanesStep::addToSums(ValueRange block) {
+  SmallVector<Value> sums = loadState(in.sum);
+  for (unsigned v = 0; v < vectors; ++v)
+    sums[v] = k.fma(sums[v], rescale[v], block[v]);
+  storeState(sums, in.sum);
+}
+
+SmallVector<Value> QueryLanesStep::joinColumn(Value column,
+                                              ValueRange block) {
+  SmallVector<Value> result;
+  for (unsigned v = 0; v < vectors; ++v)
+    result.push_back(
+        k.fma(loadRow(in.accumulator, column, v), rescale[v], block[v]));
+  return result;
+}
+
+void QueryLanesStep::storeColumn(ValueRange values, Value column) {
+  for (unsigned v = 0; v < vectors; ++v)
+    k.store(values[v], in.accumulator, {column, k.index(v * k.lanes)});
+}
+
 void QueryLanesStep::emitWeights(ValueRange maxima, ValueRange newMaxima) {
-  SmallVector<Value> finite, sums = loadState(in.sum);
+  SmallVector<Value> finite;
   for (unsigned v = 0; v < vectors; ++v) {
     finite.push_back(k.finiteOrZero(newMaxima[v]));
     rescale.push_back(k.exp2(k.sub(maxima[v], finite[v])));
-    sums[v] = k.mul(sums[v], rescale[v]);
   }
   storeState(newMaxima, in.maximum);
+  SmallVector<Value> zeros(vectors, k.splat(0.0));
 
   if (!pairs) {
     auto body = [&](Value row, ValueRange running) {
@@ -285,7 +312,7 @@ void QueryLanesStep::emitWeights(ValueRange maxima, ValueRange newMaxima) {
       }
       return next;
     };
-    storeState(k.loop(k.index(0), in.numKeys, 1, sums, body), in.sum);
+    addToSums(k.loop(k.index(0), in.numKeys, 1, zeros, body));
     return;
   }
 
@@ -311,7 +338,7 @@ void QueryLanesStep::emitWeights(ValueRange maxima, ValueRange newMaxima) {
     return next;
   };
   Value numPairs = k.ceilDivIndex(in.numKeys, 2);
-  storeState(k.loop(k.index(0), numPairs, 1, sums, body), in.sum);
+  addToSums(k.loop(k.index(0), numPairs, 1, zeros, body));
 }
 
 //===----------------------------------------------------------------------===//
@@ -356,11 +383,7 @@ void QueryLanesStep::emitValueTiles() {
                                 k.builder.getBF16Type());
   k.loop(k.index(0), in.valueWidth, rows, [&](Value first) {
     SmallVector<Value> columns = clampedRows(first, in.valueWidth);
-    SmallVector<Value> init;
-    for (Value column : columns)
-      for (unsigned v = 0; v < vectors; ++v)
-        init.push_back(
-            k.mul(loadRow(in.accumulator, column, v), rescale[v]));
+    SmallVector<Value> zeros(rows * vectors, k.splat(0.0));
     auto scalar = [&](Value step, unsigned r) {
       if (!pairs)
         return k.broadcast(k.loadScalar(in.value, {step, columns[r]}));
@@ -371,11 +394,15 @@ void QueryLanesStep::emitValueTiles() {
         return loadRow(scores, step, v);
       return k.load(packedWeights, {step, k.index(2 * v * k.lanes)}, packed);
     };
-    SmallVector<Value> sums = tile.multiply(k, depth, init, scalar, vector);
+    SmallVector<Value> sums = tile.multiply(k, depth, zeros, scalar, vector);
+    // All are read before any is written: repeated columns then agree.
+    SmallVector<Value> joined;
     for (unsigned r = 0; r < rows; ++r)
-      for (unsigned v = 0; v < vectors; ++v)
-        k.store(sums[r * vectors + v], in.accumulator,
-                {columns[r], k.index(v * k.lanes)});
+      llvm::append_range(joined,
+                         joinColumn(columns[r], ValueRange(sums).slice(
+                                                    r * vectors, vectors)));
+    for (unsigned r = 0; r < rows; ++r)
+      storeColumn(ValueRange(joined).slice(r * vectors, vectors), columns[r]);
   });
 }
 
@@ -409,9 +436,7 @@ void QueryLanesStep::emitGuardedValues() {
   for (Value maximum : loadState(in.maximum))
     finite.push_back(k.finiteOrZero(maximum));
   k.loop(k.index(0), in.valueWidth, 1, [&](Value column) {
-    SmallVector<Value> init;
-    for (unsigned v = 0; v < vectors; ++v)
-      init.push_back(k.mul(loadRow(in.accumulator, column, v), rescale[v]));
+    SmallVector<Value> zeros(vectors, k.splat(0.0));
     auto body = [&](Value row, ValueRange running) {
       Value element =
           pairs ? k.loadScalar(
@@ -442,9 +467,8 @@ void QueryLanesStep::emitGuardedValues() {
       return next;
     };
     SmallVector<Value> sums =
-        k.loop(k.index(0), in.numKeys, 1, init, body);
-    for (unsigned v = 0; v < vectors; ++v)
-      k.store(sums[v], in.accumulator, {column, k.index(v * k.lanes)});
+        k.loop(k.index(0), in.numKeys, 1, zeros, body);
+    storeColumn(joinColumn(column, sums), column);
   });
 }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from typing import NoReturn
 
 from . import _native
@@ -31,4 +30,6 @@ def attn_run() -> NoReturn:
 
 def attn_bench() -> NoReturn:
     """Measure kernels beside their peers in the same process."""
-    sys.exit(import_module("attn_mlir.bench").main())
+    from .bench import main
+
+    sys.exit(main())

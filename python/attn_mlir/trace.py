@@ -198,6 +198,8 @@ class Tracing:
 
 def _wrap_numpy(array: Array) -> Any:
     plain = as_numpy(array)
+    if plain.dtype.kind == "f":  # everything is computed in float64
+        plain = plain.astype(np.float64)
     return plain[()] if plain.ndim == 0 else GridArray(plain)
 
 

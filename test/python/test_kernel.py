@@ -143,12 +143,12 @@ def test_compile_errors(source: str, line: int, message: str) -> None:
 
 def test_unknown_external_symbols_are_refused() -> None:
     source = """
-func.func private @system(index) -> index
-func.func @f(%x: tensor<?xf32>) -> tensor<?xf32> {
-  %c0 = arith.constant 0 : index
-  %n = call @system(%c0) : (index) -> index
-  %r = tensor.empty(%n) : tensor<?xf32>
-  return %r : tensor<?xf32>
+func.func private @system(f32) -> f32
+func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %c = arith.constant 1.0 : f32
+  %n = call @system(%c) : (f32) -> f32
+  %r = tensor.splat %n : tensor<4xf32>
+  return %r : tensor<4xf32>
 }
 """
     with pytest.raises(am.CompileError, match="system"):
@@ -299,3 +299,45 @@ def test_console_tools_start(tool: str) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert "USAGE" in result.stdout.upper()
+
+
+def test_results_belong_to_the_framework_of_the_first_array(kernel: am.Kernel) -> None:
+    torch = pytest.importorskip("torch")
+    q, k, v = draw(H=4, G=2)
+    out = kernel(torch.from_numpy(q), k, v)
+    assert isinstance(out, torch.Tensor)
+    np.testing.assert_array_equal(out.numpy(), kernel(q, k, v))
+
+
+def test_many_threads_meet_a_new_problem_at_once() -> None:
+    am.cache.clear()
+    q, k, v = draw(H=2, L=33, D=48)
+    ids = np.arange(33, dtype=np.int32) // 6
+    expected = am.attention(q, k, v, mask=am.masks.documents(ids))
+    am.cache.clear()
+    results: list[Any] = []
+
+    def work() -> None:
+        results.append(am.attention(q, k, v, mask=am.masks.documents(ids)))
+
+    workers = [threading.Thread(target=work) for _ in range(8)]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
+    assert len(results) == 8
+    for each in results:
+        np.testing.assert_array_equal(each, expected)
+
+
+def test_a_fork_can_call() -> None:
+    code = """
+import os, sys, numpy as np, attn_mlir as am
+q = np.ones((1, 4, 65, 16), np.float32)
+before = am.attention(q, q, q)
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.array_equal(am.attention(q, q, q), before) else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -176,3 +176,54 @@ func.func @negative_buffers(%query: memref<4x8xf32>, %key: memref<0x8xf32>) {
     outs(%query : memref<4x8xf32>)
   return
 }
+
+// -----
+
+// Static sizes reach the operation through casts, with regions or without.
+// CHECK-LABEL: @casts
+//  CHECK-SAME:   (%[[QUERY:.+]]: tensor<4x8xf32>)
+//       CHECK:   %[[OUT:.+]] = attn.attention ins(%[[QUERY]], %[[QUERY]], %[[QUERY]] : {{.*}} outs(%[[QUERY]] : tensor<4x8xf32>) -> tensor<4x8xf32>
+//       CHECK:   tensor.cast %[[OUT]] : tensor<4x8xf32> to tensor<?x8xf32>
+func.func @casts(%query: tensor<4x8xf32>) -> tensor<?x8xf32> {
+  %cast = tensor.cast %query : tensor<4x8xf32> to tensor<?x8xf32>
+  %out = attn.attention
+    ins(%cast, %cast, %cast : tensor<?x8xf32>, tensor<?x8xf32>,
+        tensor<?x8xf32>)
+    outs(%cast : tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %out : tensor<?x8xf32>
+}
+
+// -----
+
+// Without width all logits are 0: those of one zero, whatever the scale.
+// CHECK-LABEL: @no_width
+//   CHECK-DAG:   %[[QUERY:.+]] = linalg.fill {{.*}} -> tensor<4x1xf32>
+//   CHECK-DAG:   %[[KEY:.+]] = linalg.fill {{.*}} -> tensor<?x1xf32>
+//       CHECK:   attn.attention ins(%[[QUERY]], %[[KEY]], %{{.+}} : {{.*}} outs(%{{.+}} : tensor<4x8xf32>) ->
+func.func @no_width(%query: tensor<4x0xf32>, %key: tensor<?x0xf32>,
+                    %value: tensor<?x8xf32>, %init: tensor<4x8xf32>,
+                    %scale: f32) -> tensor<4x8xf32> {
+  %out = attn.attention
+    ins(%query, %key, %value : tensor<4x0xf32>, tensor<?x0xf32>,
+        tensor<?x8xf32>)
+    outs(%init : tensor<4x8xf32>) scale(%scale : f32) -> tensor<4x8xf32>
+  return %out : tensor<4x8xf32>
+}
+
+// -----
+
+// The log-sum-exp does not depend on the values.
+// CHECK-LABEL: @no_value_width
+//  CHECK-SAME:   %[[INIT:[^:]+]]: tensor<4x0xf32>, %{{[^:]+}}: tensor<4xf32>)
+//       CHECK:   %[[OUT:.+]]:2 = attn.attention {{.*}} -> tensor<4x1xf32>, tensor<4xf32>
+//       CHECK:   return %[[INIT]], %[[OUT]]#1
+func.func @no_value_width(%query: tensor<4x8xf32>, %value: tensor<4x0xf32>,
+                          %init: tensor<4x0xf32>, %lse: tensor<4xf32>)
+    -> (tensor<4x0xf32>, tensor<4xf32>) {
+  %out:2 = attn.attention
+    ins(%query, %query, %value : tensor<4x8xf32>, tensor<4x8xf32>,
+        tensor<4x0xf32>)
+    outs(%init, %lse : tensor<4x0xf32>, tensor<4xf32>)
+    -> tensor<4x0xf32>, tensor<4xf32>
+  return %out#0, %out#1 : tensor<4x0xf32>, tensor<4xf32>
+}

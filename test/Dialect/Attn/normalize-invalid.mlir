@@ -108,3 +108,33 @@ func.func @normalize_c3_lse(%acc: tensor<8x4xf32>, %max: tensor<8xf32>, %sum: te
     -> tensor<8x4xbf16>, tensor<8xbf16>
   return
 }
+
+// -----
+
+// Verify that a map for a log-sum-exp that is not there is detected.
+func.func @normalize_c1_no_lse(%acc: tensor<8x4xf32>, %max: tensor<8xf32>,
+                               %init: tensor<8x4xf32>) {
+  // expected-error @+1 {{expects 'maps' to hold 2 maps, but got 3}}
+  %out = attn.normalize
+    ins(%acc, %max, %max : tensor<8x4xf32>, tensor<8xf32>, tensor<8xf32>)
+    outs(%init : tensor<8x4xf32>)
+    maps([affine_map<(h, r, c) -> (r, c)>, affine_map<(h, r, c) -> (r, c)>,
+          affine_map<(h, r, c) -> (r)>])
+    -> tensor<8x4xf32>
+  return
+}
+
+// -----
+
+// Verify that a log-sum-exp of columns is detected.
+func.func @normalize_c2_lse_columns(%acc: tensor<8x8xf32>, %max: tensor<8xf32>,
+                                    %init: tensor<8x8xf32>) {
+  // expected-error @+1 {{expects 'lse' to have the shape of 'output' without its columns, but got 'tensor<8xf32>' and 'tensor<8x8xf32>'}}
+  %out:2 = attn.normalize
+    ins(%acc, %max, %max : tensor<8x8xf32>, tensor<8xf32>, tensor<8xf32>)
+    outs(%init, %max : tensor<8x8xf32>, tensor<8xf32>)
+    maps([affine_map<(h, r, c) -> (r, c)>, affine_map<(h, r, c) -> (r, c)>,
+          affine_map<(h, r, c) -> (c)>])
+    -> tensor<8x8xf32>, tensor<8xf32>
+  return
+}

@@ -36,3 +36,19 @@ func.func @buffers(%acc: memref<8x4xf32>, %max: memref<8xf32>,
     outs(%out : memref<8x4xf32>)
   return
 }
+
+// The rows of the log-sum-exp in another order than the output's.
+// CHECK-LABEL: @lse_layout
+//       CHECK:   attn.normalize {{.+}} maps([{{#[^,]+, #[^,]+, #[^,]+}}])
+func.func @lse_layout(%acc: tensor<2x8x4xf32>, %max: tensor<2x8xf32>,
+                      %init: tensor<8x2x4xf32>)
+    -> (tensor<8x2x4xf32>, tensor<2x8xf32>) {
+  %out:2 = attn.normalize
+    ins(%acc, %max, %max : tensor<2x8x4xf32>, tensor<2x8xf32>,
+        tensor<2x8xf32>)
+    outs(%init, %max : tensor<8x2x4xf32>, tensor<2x8xf32>)
+    maps([affine_map<(h, r, c) -> (h, r, c)>,
+          affine_map<(h, r, c) -> (r, h, c)>, affine_map<(h, r, c) -> (h, r)>])
+    -> tensor<8x2x4xf32>, tensor<2x8xf32>
+  return %out#0, %out#1 : tensor<8x2x4xf32>, tensor<2x8xf32>
+}

@@ -66,4 +66,32 @@ def ConvertToLLVMPass : Pass<"attn-convert-to-llvm", "::mlir::ModuleOp"> {
                            "arith::ArithDialect", "vector::VectorDialect"];
 }
 
+def LowerTransfersPass : Pass<"attn-lower-transfers", "::mlir::func::FuncOp"> {
+  let summary = "Lowers vector transfers, and looks at nothing else";
+  let description = [{
+    Upstream's patterns of `convert-vector-to-scf`, applied to the transfers of
+    a function alone: kernels of this project have none, and need not be
+    visited.
+
+    Applies to `vector.transfer_read` and `vector.transfer_write` of any rank.
+
+    Before:
+    ```mlir
+    %v = vector.transfer_read %m[%i, %j], %pad : memref<?x?xf32>, vector<4x8xf32>
+    ```
+    After:
+    ```mlir
+    scf.for %k = %c0 to %c4 step %c1 {
+      %row = vector.transfer_read %m[%ik, %j], %pad : memref<?x?xf32>, vector<8xf32>
+      ...
+    }
+    ```
+
+    Exactness: bitwise
+  }];
+  let dependentDialects = ["affine::AffineDialect", "memref::MemRefDialect",
+                           "scf::SCFDialect", "tensor::TensorDialect",
+                           "vector::VectorDialect"];
+}
+
 #endif // ATTN_TARGET_CPU_PASSES

@@ -67,7 +67,6 @@ struct RemoveIdentityScore : OpInterfaceRewritePattern<AttentionOpInterface> {
 // Types
 //===----------------------------------------------------------------------===//
 
-namespace {
 /// Takes operands in front of a `tensor.cast` that hides static sizes, as the
 /// tensor dialect does for operations with a destination. Theirs clones the
 /// operation and cannot when a region is empty, so this one comes first.
@@ -96,7 +95,6 @@ struct FoldTensorCasts : OpInterfaceRewritePattern<AttentionOpInterface> {
     return success();
   }
 };
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // Clauses of attn.attention
@@ -242,6 +240,60 @@ struct FoldEmptyAttention : OpRewritePattern<AttentionOp> {
   }
 };
 
+/// Zeros of an operand's shape, but of size 1 along `dim`.
+static Value createUnit(OpBuilder &b, AttentionOp op, unsigned role,
+                        unsigned dim) {
+  Value operand = op.getRoleOperands()[role];
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(b, op.getLoc(), operand);
+  AffineExpr expr = getAffineDimExpr(dim, b.getContext());
+  sizes[*op.getRoleMaps()[role].getResultPosition(expr)] = b.getIndexAttr(1);
+  Value empty = tensor::EmptyOp::create(
+      b, op.getLoc(), sizes, getElementTypeOrSelf(operand.getType()));
+  return fill(b, op.getLoc(), empty, 0.0);
+}
+
+/// Queries and keys without width have logits of 0, as those of one zero do.
+struct WidenEmptyWidth : OpRewritePattern<AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AttentionOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!op.hasPureTensorSemantics() || getStaticLoopDimSize(op, kWidth) != 0)
+      return rewriter.notifyMatchFailure(op, "the width is not 0");
+    Value query = createUnit(rewriter, op, 0, kWidth);
+    Value key = createUnit(rewriter, op, 1, kWidth);
+    rewriter.modifyOpInPlace(op, [&] {
+      op.getQueryMutable().set(query);
+      op.getKeyMutable().set(key);
+      op.getScaleMutable().clear();
+      op.setScaleValueAttr(rewriter.getF64FloatAttr(1.0));
+    });
+    return success();
+  }
+};
+
+/// Values without width leave the log-sum-exp to compute.
+struct WidenEmptyValues : OpRewritePattern<AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AttentionOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!op.hasPureTensorSemantics() || !op.getLse() ||
+        getStaticLoopDimSize(op, kValueWidth) != 0)
+      return rewriter.notifyMatchFailure(op, "the value width is not 0");
+    Value value = createUnit(rewriter, op, 2, kValueWidth);
+    Value output = createUnit(rewriter, op, 3, kValueWidth);
+    SmallVector<Type> types = {output.getType(), op.getResult(1).getType()};
+    auto widened =
+        cast<AttentionOp>(cloneWith(rewriter, op, types, op->getOperands()));
+    rewriter.modifyOpInPlace(widened, [&] {
+      widened.getValueMutable().set(value);
+      widened.getOutputMutable().set(output);
+    });
+    rewriter.replaceOp(op, {op.getOutput(), widened.getResult(1)});
+    return success();
+  }
+};
+
 /// A step without keys leaves the state as it is.
 struct FoldEmptyStep : OpRewritePattern<OnlineAttentionOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -276,7 +328,7 @@ void AttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                               MLIRContext *context) {
   patterns.add<FoldTensorCasts, RemoveTrueMask, RemoveIdentityScore,
                InlineConstantScale, DropDefaultScale, DropTrivialMasks,
-               FoldEmptyAttention>(context);
+               FoldEmptyAttention, WidenEmptyWidth, WidenEmptyValues>(context);
 }
 
 void OnlineAttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns,

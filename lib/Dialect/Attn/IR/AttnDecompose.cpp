@@ -605,11 +605,6 @@ static Value sliceLike(OpBuilder &b, Location loc, Value tensor, AffineMap map,
                                                 strides);
 }
 
-static AffineMap dropColumns(AffineMap map) {
-  AffineExpr columns = getAffineDimExpr(2, map.getContext());
-  return map.dropResult(*map.getResultPosition(columns));
-}
-
 FailureOr<SmallVector<Value>> NormalizeOp::decomposeOperation(OpBuilder &b) {
   if (!hasPureTensorSemantics())
     return failure();

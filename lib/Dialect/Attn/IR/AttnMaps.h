@@ -23,6 +23,14 @@ OpFoldResult getLoopDimSize(OpBuilder &builder, AttentionOpInterface op,
 std::optional<int64_t> getStaticLoopDimSize(AttentionOpInterface op,
                                             unsigned dim);
 
+/// A map from (h, r, c) without its result c: where a row of it lies.
+AffineMap dropColumns(AffineMap map);
+
+/// Like mlir::clone, which neither takes an empty region nor tells an operand
+/// from the same value used in a region.
+Operation *cloneWith(OpBuilder &builder, Operation *op, TypeRange types,
+                     ValueRange operands);
+
 /// One result of an indexing map: a loop dimension, or one half of a dimension
 /// split as (x floordiv c, x mod c).
 struct DimUse {

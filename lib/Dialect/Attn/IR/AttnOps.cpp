@@ -131,6 +131,15 @@ static FloatType computeTypeFor(Value query) {
   return Float32Type::get(query.getContext());
 }
 
+Operation *attn::cloneWith(OpBuilder &builder, Operation *op, TypeRange types,
+                           ValueRange operands) {
+  Operation *clone = builder.clone(*op);
+  clone->setOperands(operands);
+  for (auto [result, type] : llvm::zip_equal(clone->getResults(), types))
+    result.setType(type);
+  return clone;
+}
+
 //===----------------------------------------------------------------------===//
 // Interfaces shared by all operations
 //===----------------------------------------------------------------------===//
@@ -291,12 +300,16 @@ AffineMap NormalizeOp::getOutputMap() {
                    : getRowsAndColumns(getContext());
 }
 
+AffineMap attn::dropColumns(AffineMap map) {
+  AffineExpr columns = getAffineDimExpr(2, map.getContext());
+  auto position = map.getResultPosition(columns);
+  return position ? map.dropResult(*position) : map;
+}
+
 AffineMap NormalizeOp::getLseMap() {
-  if (getMaps() && getMaps()->size() == 3)
+  if (getMaps() && getMaps()->size() > 2)
     return cast<AffineMapAttr>((*getMaps())[2]).getValue();
-  AffineMap output = getOutputMap();
-  return output.dropResult(
-      *output.getResultPosition(getAffineDimExpr(2, getContext())));
+  return dropColumns(getOutputMap());
 }
 
 //===----------------------------------------------------------------------===//

@@ -170,18 +170,6 @@ static FailureOr<TiledRoles> sliceRoles(OpBuilder &b, AttentionOpInterface op,
   return tiled;
 }
 
-/// Like mlir::clone, which neither takes an empty region nor tells an operand
-/// from the same value used in a region.
-template <typename OpTy>
-static OpTy cloneWith(OpBuilder &b, OpTy op, ArrayRef<Type> types,
-                      ArrayRef<Value> operands) {
-  auto clone = cast<OpTy>(b.clone(*op));
-  clone->setOperands(operands);
-  for (auto [result, type] : llvm::zip_equal(clone->getResults(), types))
-    result.setType(type);
-  return clone;
-}
-
 /// Sets the maps of a tile, unless they are the default.
 template <typename OpTy>
 static void setMaps(OpBuilder &b, OpTy op, ArrayRef<AffineMap> maps) {
@@ -341,7 +329,7 @@ AttentionOp::getTiledImplementation(OpBuilder &b,
     shifts.push_back(isConstantIntValue(offset, 0)
                          ? Value()
                          : getValueOrCreateConstantIndexOp(b, loc, offset));
-  auto tiled = cloneWith(b, *this, types, operands);
+  auto tiled = cast<AttentionOp>(cloneWith(b, *this, types, operands));
   setMaps(b, tiled, roles->maps);
   shiftIndices(b, tiled.getScore(), 1, shifts);
   shiftIndices(b, tiled.getMask(), 0, shifts);
@@ -438,7 +426,7 @@ static FailureOr<TilingResult> tileStep(OpBuilder &b, OnlineAttentionOp op,
         return isConstantIntValue(position, 0);
       }))
     originValues = getValueOrCreateConstantIndexOp(b, loc, origin);
-  auto tiled = cloneWith(b, op, types, operands);
+  auto tiled = cast<OnlineAttentionOp>(cloneWith(b, op, types, operands));
   tiled.getOriginMutable().assign(originValues);
   setMaps(b, tiled, roles->maps);
   return TilingResult{

@@ -564,20 +564,23 @@ LogicalResult PackOp::verify() {
 // attn.normalize
 //===----------------------------------------------------------------------===//
 
-/// Checks that `rows` has the shape of `full` without its columns, in the
-/// order `rowsMap` gives.
+/// Checks that `rows`, placed by `rowMap`, has the shape of `full` without its
+/// columns.
 static LogicalResult verifyRowShape(NormalizeOp op, Value rows, StringRef name,
-                                    AffineMap rowsMap, Value full,
+                                    AffineMap rowMap, Value full,
                                     StringRef fullName, AffineMap map) {
   auto fullType = cast<ShapedType>(full.getType());
   auto rowsType = cast<ShapedType>(rows.getType());
   SmallVector<int64_t> expected;
-  for (AffineExpr expr : rowsMap.getResults())
-    if (auto position = map.getResultPosition(expr))
+  AffineExpr columns = getAffineDimExpr(2, op.getContext());
+  for (AffineExpr expr : rowMap.getResults())
+    if (auto position = map.getResultPosition(expr);
+        position && expr != columns)
       expected.push_back(fullType.getDimSize(*position));
-  if (rowsMap.getNumResults() + 1 != map.getNumResults())
-    expected.clear();
-  if (succeeded(verifyCompatibleShape(expected, rowsType.getShape())))
+  bool hasColumns = map.getResultPosition(columns).has_value();
+  if (expected.size() == rowMap.getNumResults() &&
+      expected.size() + hasColumns == map.getNumResults() &&
+      succeeded(verifyCompatibleShape(expected, rowsType.getShape())))
     return success();
   return op.emitOpError() << "expects '" << name << "' to have the shape of '"
                           << fullName << "' without its columns, but got "
@@ -586,15 +589,16 @@ static LogicalResult verifyRowShape(NormalizeOp op, Value rows, StringRef name,
 
 LogicalResult NormalizeOp::verify() {
   // normalize_c1
-  if (getMaps() && getMaps()->size() != 2 &&
-      (getMaps()->size() != 3 || !getLse()))
-    return emitOpError() << "expects 'maps' to hold 2 maps, and a third for "
-                            "'lse' at most, but got "
+  size_t most = getLse() ? 3 : 2;
+  if (getMaps() && (getMaps()->size() < 2 || getMaps()->size() > most))
+    return emitOpError() << "expects 'maps' to hold "
+                         << (getLse() ? "2 or 3" : "2") << " maps, but got "
                          << getMaps()->size();
-  AffineExpr columns = getAffineDimExpr(2, getContext());
-  std::tuple<AffineMap, Value, StringRef> shaped[] = {
+  SmallVector<std::tuple<AffineMap, Value, StringRef>> shaped = {
       {getAccumulatorMap(), getAccumulator(), "accumulator"},
       {getOutputMap(), getOutput(), "output"}};
+  if (getLse())
+    shaped.emplace_back(getLseMap(), getLse(), "lse");
   for (auto [map, operand, name] : shaped) {
     if (failed(verifyTileMap(*this, map, operand, name)))
       return failure();
@@ -602,29 +606,14 @@ LogicalResult NormalizeOp::verify() {
       return emitOpError() << "expects the map of '" << name
                            << "' to hold distinct dimensions, but got "
                            << AffineMapAttr::get(map);
-    if (!map.getResultPosition(columns))
-      return emitOpError() << "expects the map of '" << name
-                           << "' to have the columns, but got "
-                           << AffineMapAttr::get(map);
-  }
-  if (getLse()) {
-    AffineMap map = getLseMap();
-    if (failed(verifyTileMap(*this, map, getLse(), "lse")))
-      return failure();
-    if (!hasDistinctDims(map, /*maySplit=*/false) ||
-        map.getResultPosition(columns))
-      return emitOpError() << "expects the map of 'lse' to hold distinct "
-                              "dimensions other than the columns, but got "
-                           << AffineMapAttr::get(map);
   }
   // normalize_c2
-  AffineMap stateMap = getAccumulatorMap().dropResult(
-      *getAccumulatorMap().getResultPosition(columns));
   std::pair<Value, StringRef> states[] = {{getMaximum(), "maximum"},
                                           {getSum(), "sum"}};
   for (auto [rows, name] : states)
-    if (failed(verifyRowShape(*this, rows, name, stateMap, getAccumulator(),
-                              "accumulator", getAccumulatorMap())))
+    if (failed(verifyRowShape(
+            *this, rows, name, dropColumns(getAccumulatorMap()),
+            getAccumulator(), "accumulator", getAccumulatorMap())))
       return failure();
   if (getLse() && failed(verifyRowShape(*this, getLse(), "lse", getLseMap(),
                                         getOutput(), "output", getOutputMap())))

@@ -359,17 +359,16 @@ def Attn_NormalizeOp : Attn_DestinationOp<"normalize", [
     lse_i = (max_i + log2(sum_i)) / log2(e); -infinity where sum_i = 0
     ```
 
-    `maps`, from (h, r, c), heads, rows and value columns, place accumulator
-    and output; absent, both are (r, c). Maximum and sum have the accumulator's
-    dimensions without c. Log-sum-exp has the output's, in that order unless a
-    third map places it.
+    `maps`, from (h, r, c), heads, rows and value columns, place accumulator,
+    output and, third, log-sum-exp; absent, they are (r, c), (r, c) and the
+    output's without c. Maximum and sum have the accumulator's dimensions
+    without c.
 
     Constraints:
-    - C1: the maps have three dimensions, distinct results, and as many as
-      their operand's rank; those of accumulator and output have c, that of the
-      log-sum-exp has not
-    - C2: maximum and sum have the accumulator's sizes without c; the
-      log-sum-exp has the output's without c
+    - C1: there are two maps, or three with a log-sum-exp; they have three
+      dimensions, distinct results, and as many as their operand's rank
+    - C2: maximum and sum have the shape of the accumulator without c; the
+      log-sum-exp has the output's dimensions without c
     - C3: accumulator, maximum, sum and log-sum-exp have the same type, f32 or
       f64
 
