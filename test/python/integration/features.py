@@ -76,9 +76,7 @@ def documents(query: Array, key: Array) -> Mask:
         %dq = tensor.extract %doc_q[%i] : tensor<?xi32>
         %dk = tensor.extract %doc_k[%j] : tensor<?xi32>
         %keep = arith.cmpi eq, %dq, %dk : i32"""
-    return Mask(
-        lambda at: q.value[at.i] == k.value[at.j], region=region, inputs=(q, k)
-    )
+    return Mask(lambda at: q.value[at.i] == k.value[at.j], region=region, inputs=(q, k))
 
 
 def bool_table(table: Array) -> Mask:

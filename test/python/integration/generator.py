@@ -71,7 +71,9 @@ class Generator:
             features.causal,
             features.causal_bottom_right,
             lambda: features.causal_offset(pick.randint(-20, 20)),
-            lambda: features.window(pick.choice((-1, 0, 1, 7, 30)), pick.choice((-1, 0, 5))),
+            lambda: features.window(
+                pick.choice((-1, 0, 1, 7, 30)), pick.choice((-1, 0, 5))
+            ),
             lambda: features.prefix(pick.randint(0, 60)),
             lambda: features.key_lengths(self.numpy.integers(0, S + 1, B)),
             lambda: features.causal_per_batch(self.numpy.integers(-9, 9, B)),
@@ -98,9 +100,7 @@ class Generator:
             found.append(pick.choice(regions)())
         return tuple(found)
 
-    def scores(
-        self, B: int, H: int, L: int, S: int, compute: str
-    ) -> tuple[Score, ...]:
+    def scores(self, B: int, H: int, L: int, S: int, compute: str) -> tuple[Score, ...]:
         pick, draw = self.random, self.numpy.standard_normal
         found = []
         if self.often(0.2):

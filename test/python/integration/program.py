@@ -13,7 +13,7 @@ import math
 import mmap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -288,9 +288,7 @@ class Program:
     def _body(self, results: list[str]) -> str:
         query, key, value, *_ = self.types
         names = ["%o", "%l"][: len(results)]
-        text = "".join(
-            self._init(n, r) for n, r in zip(names, results, strict=True)
-        )
+        text = "".join(self._init(n, r) for n, r in zip(names, results, strict=True))
         joined = ", ".join(results)
         result = "%r:2" if self.lse else "%r"
         text += (
@@ -536,9 +534,7 @@ def run(
     return [load(each, kind) for each, kind in zip(copies, elements, strict=True)]
 
 
-def judge(
-    program: Program, arguments: Sequence[Any], outputs: Sequence[Array]
-) -> str:
+def judge(program: Program, arguments: Sequence[Any], outputs: Sequence[Array]) -> str:
     exact = program.evaluate(arguments)
     unfused = program.evaluate(arguments, program.element)
     for number, (out, right, rough) in enumerate(

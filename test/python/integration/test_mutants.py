@@ -94,8 +94,9 @@ def mutants() -> dict[str, Mutant]:
         ),
         "table off by one": score_mutant(
             features.relative_table(table, "f32"),
-            lambda s, at: s
-            + table[np.clip(at.i - at.j - 1, 0, 19), at.h].astype(s.dtype),
+            lambda s, at: (
+                s + table[np.clip(at.i - at.j - 1, 0, 19), at.h].astype(s.dtype)
+            ),
         ),
         "region dropped": score_mutant(features.tanh_region("f32"), None),
         "scale": Mutant(base(), base(scale=1 / 6)),

@@ -46,9 +46,7 @@ TARGETS = runnable_targets()
 def test_one_dynamic_kernel_serves_all_lengths(
     element: str, schedule: str, target: str
 ) -> None:
-    program = Program(
-        H=2, G=1, D=24, Dv=17, element=element, dynamic="bls", lse=True
-    )
+    program = Program(H=2, G=1, D=24, Dv=17, element=element, dynamic="bls", lse=True)
     kernel = compile_text(program.text(), schedule=schedule, target=target)
     for number, (rows, keys) in enumerate(
         zip(LENGTHS, (*LENGTHS[3:], *LENGTHS[:3]), strict=True)
@@ -70,9 +68,7 @@ def test_long(element: str) -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_many_keys(schedule: str, element: str) -> None:
     """An error of each key block would add up: rescaling by 2^0 must be by 1."""
-    program = Program(
-        H=1, L=4, S=20000, D=16, element=element, dynamic="s", lse=True
-    )
+    program = Program(H=1, L=4, S=20000, D=16, element=element, dynamic="s", lse=True)
     for target in TARGETS:
         check(program, schedule=schedule, target=target)
 
