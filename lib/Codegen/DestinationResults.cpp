@@ -23,7 +23,8 @@ MemRefType mlir::attn::getBoundaryType(RankedTensorType type) {
                            StridedLayoutAttr::get(type.getContext(),
                                                   ShapedType::kDynamic, {}));
   SmallVector<int64_t> strides(type.getRank(), ShapedType::kDynamic);
-  strides.back() = 1;
+  if (!strides.empty())
+    strides.back() = 1;
   return MemRefType::get(
       type.getShape(), type.getElementType(),
       StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic,
@@ -36,6 +37,10 @@ static LogicalResult useDestinations(func::FuncOp function) {
       return function.emitError()
              << "expects an entry function to return ranked tensors, but got "
              << type;
+  if (!function.getBody().hasOneBlock())
+    return function.emitError()
+           << "expects an entry function to have 1 block, but got "
+           << function.getBody().getBlocks().size();
   Block &body = function.getBody().front();
   auto yield = cast<func::ReturnOp>(body.getTerminator());
   OpBuilder b(yield);

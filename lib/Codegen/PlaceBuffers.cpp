@@ -25,7 +25,8 @@ static int64_t getBytes(MemRefType type) {
   return llvm::divideCeil(type.getNumElements() * bits, 8);
 }
 
-static void moveToFrame(memref::AllocOp alloc, scf::ForallOp task,
+// Whether the allocation became part of the stack and so is no more.
+static bool moveToFrame(memref::AllocOp alloc, scf::ForallOp task,
                         int64_t &stackBytes) {
   Block *frame = task.getBody();
   auto alignment =
@@ -34,13 +35,14 @@ static void moveToFrame(memref::AllocOp alloc, scf::ForallOp task,
   alloc->moveBefore(frame, frame->begin());
   int64_t bytes = llvm::alignTo(getBytes(alloc.getType()), kAlignment);
   if (bytes > stackBytes)
-    return;
+    return false;
   stackBytes -= bytes;
   OpBuilder b(alloc);
   auto local = memref::AllocaOp::create(b, alloc.getLoc(), alloc.getType(),
                                         alignment);
   alloc.replaceAllUsesWith(local.getResult());
   alloc.erase();
+  return true;
 }
 
 // Whether the buffer or a view of it is handed on by a terminator.
@@ -72,9 +74,7 @@ struct PlaceBuffersPass final
       Operation *frame = task;
       int64_t &left =
           stackLeft.try_emplace(frame, maxStackBytes).first->second;
-      int64_t old = left;
-      moveToFrame(alloc, task, left);
-      if (old == left)
+      if (!moveToFrame(alloc, task, left))
         onHeap.push_back(alloc);
     }
     for (memref::AllocOp alloc : onHeap) {

@@ -64,6 +64,15 @@ def test_long(element: str) -> None:
         check(program, schedule=schedule)
 
 
+@pytest.mark.parametrize("element", ELEMENTS)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_many_keys(schedule: str, element: str) -> None:
+    """An error of each key block would add up: rescaling by 2^0 must be by 1."""
+    program = Program(H=1, L=4, S=20000, D=16, element=element, dynamic="s", lse=True)
+    for target in TARGETS:
+        check(program, schedule=schedule, target=target)
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("element", ELEMENTS)
 @pytest.mark.parametrize("dynamic", ("", "de"))

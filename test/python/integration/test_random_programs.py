@@ -94,13 +94,69 @@ def test_three_ways(first: int) -> None:
 # Damaged text
 # ---------------------------------------------------------------------------
 
-WORDS = (
-    "%q %k %v %o %r %s %b %h %i %j %t %keep 0 1 -1 2 ? x f32 f64 bf16 f16 i1 "
-    "index tensor< > ( ) , : { } [ ] -> #attn.causal #attn.softcap<1.0> "
-    "masks( scores( scale( sinks( outs( ins( attn.yield attn.attention floordiv "
-    "arith.constant func.func return 9223372036854775807 -9223372036854775808 "
-    "1.0e+400 memref< vector<4xf32> <bottom_right> <left = -5, right = 0>"
-).split(" ")
+WORDS = [
+    "%q",
+    "%k",
+    "%v",
+    "%o",
+    "%r",
+    "%s",
+    "%b",
+    "%h",
+    "%i",
+    "%j",
+    "%t",
+    "%keep",
+    "0",
+    "1",
+    "-1",
+    "2",
+    "?",
+    "x",
+    "f32",
+    "f64",
+    "bf16",
+    "f16",
+    "i1",
+    "index",
+    "tensor<",
+    ">",
+    "(",
+    ")",
+    ",",
+    ":",
+    "{",
+    "}",
+    "[",
+    "]",
+    "->",
+    "#attn.causal",
+    "#attn.softcap<1.0>",
+    "masks(",
+    "scores(",
+    "scale(",
+    "sinks(",
+    "outs(",
+    "ins(",
+    "attn.yield",
+    "attn.attention",
+    "floordiv",
+    "arith.constant",
+    "func.func",
+    "return",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "1.0e+400",
+    "memref<",
+    "vector<4xf32>",
+    "<bottom_right>",
+    "<left",
+    "=",
+    "-5,",
+    "right",
+    "=",
+    "0>",
+]
 
 
 def damage(text: bytes, chance: random.Random) -> bytes:
