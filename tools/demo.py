@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -231,18 +233,20 @@ def tool(name: str, *arguments: str) -> str:
 
 def from_ir() -> None:
     """The example through the command-line tools."""
-    print("From IR: docs/examples/causal.mlir\n")
+    print(f"From IR: {EXAMPLE.relative_to(ROOT)}\n")
     tiled = tool("attn-opt", "--attn-compile-to=tile").splitlines()
-    loops = [line for line in tiled if "scf.f" in line or "attn." in line]
-    for line in loops[:8]:
-        print("    " + line.strip()[:92])
+    for line in tiled:
+        if re.search(r"= (?:scf.for|attn[.])", line):
+            indent = (len(line) - len(line.lstrip())) // 2
+            short = re.sub(r" (?:shared_outs|iter_args|ins|attributes).*", " ...", line)
+            print("    " + "  " * indent + short.strip())
     print()
-    for line in tool("attn-run", "--shapes=8x1024x64,2x3000x64,2x3000x64").splitlines():
-        print("    " + line)
-    kernel = am.compile(EXAMPLE)
-    print("\nWhat the compiler did:\n")
-    for remark in kernel.remarks[:8]:
-        print(f"    {remark.kind}: {remark.message}")
+    sizes = "--shapes=8x1024x64,2x3000x64,2x3000x64"
+    report = tool("attn-run", sizes, "--compare", "--time", "--remarks")
+    for line in report.splitlines():
+        print(
+            textwrap.fill(line, 90, initial_indent=" " * 4, subsequent_indent=" " * 6)
+        )
 
 
 def main() -> int:

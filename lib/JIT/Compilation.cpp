@@ -1,3 +1,10 @@
+//===- Compilation.cpp ----------------------------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "Compilation.h"
 #include "ModuleChecks.h"
 #include "PackedEntry.h"

@@ -1,4 +1,13 @@
+//===- Compilation.h --------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // One compilation, from text to an object in memory.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_JIT_COMPILATION_H
 #define ATTN_LIB_JIT_COMPILATION_H
 

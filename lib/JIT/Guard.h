@@ -1,4 +1,13 @@
+//===- Guard.h --------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Runs compiler code so that its fatal errors end the compilation only.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_JIT_GUARD_H
 #define ATTN_LIB_JIT_GUARD_H
 

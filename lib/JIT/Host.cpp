@@ -1,3 +1,10 @@
+//===- Host.cpp -----------------------------------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "attn/JIT/Host.h"
 
 #include "attn/Target/CPU/TargetDescription.h"

@@ -1,4 +1,13 @@
+//===- KernelCache.h --------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Kernels of this process by what they were made from.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_JIT_KERNELCACHE_H
 #define ATTN_LIB_JIT_KERNELCACHE_H
 

@@ -1,4 +1,13 @@
+//===- KernelParts.h --------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // What a kernel is made of; shared by the files that build one.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_JIT_KERNELPARTS_H
 #define ATTN_LIB_JIT_KERNELPARTS_H
 

@@ -1,5 +1,13 @@
+//===- ModuleChecks.cpp ---------------------------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "ModuleChecks.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 
@@ -43,8 +51,21 @@ static LogicalResult checkType(Operation *op, Type type) {
   return op->emitOpError("expects at most 2^40 elements, but got ") << type;
 }
 
+/// Upstream's analysis of sizes indexes a shape with what `tensor.dim` says.
+static LogicalResult checkDimension(tensor::DimOp op) {
+  auto type = dyn_cast<RankedTensorType>(op.getSource().getType());
+  std::optional<int64_t> index = op.getConstantIndex();
+  if (!type || !index || (*index >= 0 && *index < type.getRank()))
+    return success();
+  return op.emitOpError("expects a dimension below ")
+         << type.getRank() << ", but got " << *index;
+}
+
 LogicalResult(::attn::checkSizes)(ModuleOp module) {
   WalkResult result = module.walk([&](Operation *op) {
+    if (auto dim = dyn_cast<tensor::DimOp>(op))
+      if (failed(checkDimension(dim)))
+        return WalkResult::interrupt();
     for (Type type : op->getResultTypes())
       if (failed(checkType(op, type)))
         return WalkResult::interrupt();

@@ -1,4 +1,13 @@
+//===- PackedEntry.h --------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Finishes the LLVM module of a kernel.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_JIT_PACKEDENTRY_H
 #define ATTN_LIB_JIT_PACKEDENTRY_H
 

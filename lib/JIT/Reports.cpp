@@ -117,8 +117,10 @@ void Reports::attach(mlir::MLIRContext &context) {
     diagnostics.push_back(convert(diagnostic));
     return mlir::success();
   });
+  // `all` alone enables no kind: each kind needs a filter of its own.
   mlir::remark::RemarkCategories categories;
-  categories.all = ".*";
+  categories.passed = categories.missed = categories.analysis =
+      categories.failed = ".*";
   auto engine = std::make_unique<mlir::remark::detail::RemarkEngine>(
       /*printAsEmitRemarks=*/false, categories);
   std::string error;

@@ -1,4 +1,13 @@
+//===- Reports.h ------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Collects what MLIR and LLVM say during one compilation.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_JIT_REPORTS_H
 #define ATTN_LIB_JIT_REPORTS_H
 

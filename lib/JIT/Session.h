@@ -1,4 +1,13 @@
+//===- Session.h ------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Brings objects into memory: one JIT for the process, a library per kernel.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_JIT_SESSION_H
 #define ATTN_LIB_JIT_SESSION_H
 

@@ -1,4 +1,13 @@
+//===- SignatureBuilder.h ---------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Reads the boundary of a function off its IR.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_JIT_SIGNATUREBUILDER_H
 #define ATTN_LIB_JIT_SIGNATUREBUILDER_H
 

@@ -1,4 +1,13 @@
+//===- Source.h -------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Refuses text that would exhaust memory or the parser's stack.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_JIT_SOURCE_H
 #define ATTN_LIB_JIT_SOURCE_H
 

@@ -1,4 +1,13 @@
+//===- Symbols.h ------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The functions outside a kernel that its code may call.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_JIT_SYMBOLS_H
 #define ATTN_LIB_JIT_SYMBOLS_H
 

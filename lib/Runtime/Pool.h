@@ -1,4 +1,13 @@
+//===- Pool.h ---------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The fallback thread pool, for processes without an OpenMP runtime.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_RUNTIME_POOL_H
 #define ATTN_LIB_RUNTIME_POOL_H
 

@@ -21,7 +21,8 @@ namespace mlir::attn {
 using namespace mlir;
 using namespace mlir::attn;
 
-static void reportMask(AttentionOp op, const MaskAnalysis &mask) {
+static void reportMask(AttentionOp op, const MaskAnalysis &mask,
+                       const AttentionSizes &sizes) {
   auto options = remark::RemarkOpts::name("MaskAnalysis")
                      .category("attn-tile-attention");
   if (!mask.isExact()) {
@@ -32,9 +33,19 @@ static void reportMask(AttentionOp op, const MaskAnalysis &mask) {
           << ": not an affine comparison of query and key index";
     return;
   }
+  std::string kept;
+  bool isStatic = !ShapedType::isDynamic(sizes.numQueries) &&
+                  !ShapedType::isDynamic(sizes.numKeys);
+  if (isStatic)
+    if (std::optional<int64_t> pairs =
+            mask.countPairs(sizes.numQueries, sizes.numKeys))
+      kept = "; it keeps " + std::to_string(*pairs) + " of " +
+             std::to_string(sizes.numQueries * sizes.numKeys) +
+             " pairs of a head";
   remark::passed(op.getLoc(), options)
       << "mask understood: key blocks without a kept pair are skipped, full "
-         "ones carry no mask code";
+         "ones carry no mask code"
+      << kept;
 }
 
 static void reportSchedule(AttentionOp op, const Schedule &schedule) {
@@ -80,18 +91,18 @@ LogicalResult mlir::attn::tileAttention(RewriterBase &rewriter, AttentionOp op,
     return op.emitOpError("expects mask and score attributes to be expanded "
                           "before tiling (run attn-expand)");
   rewriter.setInsertionPoint(op);
+  AttentionSizes sizes = getStaticSizes(op);
   std::optional<MaskAnalysis> mask;
   if (!isConstantTrue(op.getMaskRegion())) {
     mask = MaskAnalysis::compute(op.getMaskRegion());
     if (mask->isTrivial())
       mask.reset();
     else
-      reportMask(op, *mask);
+      reportMask(op, *mask, sizes);
   }
   bool banded = mask && mask->getTrend() == MaskAnalysis::Trend::Flat &&
                 !op.getMaskRegion().getArgument(2).use_empty();
 
-  AttentionSizes sizes = getStaticSizes(op);
   SmallVector<Value> outputs = TaskBuilder::createOutputs(rewriter, op);
   auto build = [&](LaneKind lanes, Value active = {}) {
     Schedule schedule = chooseSchedule(op, target, request, lanes, banded);

@@ -1,4 +1,13 @@
+//===- Arrays.h -------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Reads arrays of any framework without copying them.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_PYTHON_NATIVE_ARRAYS_H
 #define ATTN_PYTHON_NATIVE_ARRAYS_H
 

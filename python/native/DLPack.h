@@ -1,4 +1,13 @@
+//===- DLPack.h -------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The parts of the DLPack 1.x ABI that reading a CPU array takes.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_PYTHON_NATIVE_DLPACK_H
 #define ATTN_PYTHON_NATIVE_DLPACK_H
 

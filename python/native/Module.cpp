@@ -1,4 +1,13 @@
+//===- Module.cpp ---------------------------------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The native half of attn_mlir; python/attn_mlir/_native.pyi documents it.
+//
+//===----------------------------------------------------------------------===//
 #include "Arrays.h"
 
 #include "attn/JIT/Compiler.h"

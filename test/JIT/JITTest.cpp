@@ -1,3 +1,10 @@
+//===- JITTest.cpp --------------------------------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 // RUN: %unit/JITTest
 //
 // Compiling and calling kernels: results, every refusal of a call or a source,
@@ -189,6 +196,51 @@ void testRefusedCalls() {
                                     "argument 'rhs'");
 }
 
+/// Sizes that attention relies on are checked, captured tensors included.
+void testAttentionSizes() {
+  auto kernel = compileOrFail(R"mlir(
+func.func @attend(%q: tensor<?x4x?x16xf32>, %k: tensor<?x2x?x16xf32>,
+                  %v: tensor<?x2x?x16xf32>, %lengths: tensor<?xi32>)
+    -> tensor<?x4x?x16xf32> {
+  %c0 = arith.constant 0 : index
+  %c2 = arith.constant 2 : index
+  %b = tensor.dim %q, %c0 : tensor<?x4x?x16xf32>
+  %m = tensor.dim %q, %c2 : tensor<?x4x?x16xf32>
+  %init = tensor.empty(%b, %m) : tensor<?x4x?x16xf32>
+  %out = attn.attention
+      ins(%q, %k, %v : tensor<?x4x?x16xf32>, tensor<?x2x?x16xf32>,
+                       tensor<?x2x?x16xf32>)
+      outs(%init : tensor<?x4x?x16xf32>)
+      masks(#attn.key_lengths(%lengths : tensor<?xi32>))
+      -> tensor<?x4x?x16xf32>
+  return %out : tensor<?x4x?x16xf32>
+}
+)mlir");
+  if (!kernel)
+    return;
+  int32_t lengths[] = {3, 5};
+  int64_t count = 2, one = 1, step = 1;
+  TensorRef length = {lengths, DType::I32, false, 1, &count, &step};
+  TensorRef tooFew = {lengths, DType::I32, false, 1, &one, &step};
+  Array q({2, 4, 7, 16}), k({2, 2, 5, 16}), v({2, 2, 5, 16}),
+      out({2, 4, 7, 16});
+  Array longer({2, 2, 6, 16}), other({3, 2, 5, 16});
+  auto call = [&](TensorRef b, TensorRef c, TensorRef d) {
+    TensorRef in[] = {q.ref(), b, c, d}, result = out.ref();
+    return kernel->call(in, {&result, 1});
+  };
+  CHECK_EQ(call(k.ref(), v.ref(), length), "");
+  CHECK_EQ(call(k.ref(), longer.ref(), length),
+           "expected dimension 2 of 'v' to equal dimension 2 of 'k' (5), but "
+           "got 6");
+  CHECK_EQ(call(other.ref(), v.ref(), length),
+           "expected dimension 0 of 'k' to equal dimension 0 of 'q' (2), but "
+           "got 3");
+  CHECK_EQ(call(k.ref(), v.ref(), tooFew),
+           "expected dimension 0 of 'lengths' to be at least dimension 0 of "
+           "'q' (2), but got 1");
+}
+
 void testHugeSizes() {
   auto kernel = compileOrFail(matmulText);
   float scale = 1;
@@ -263,6 +315,18 @@ void testRefusedSources() {
                  "  %e = arith.constant dense<1.0> : tensor<1048576x128xf32>\n"
                  "  return %e : tensor<1048576x128xf32>\n}");
   CHECK(error.message.find("constants of at most 2^26") != std::string::npos);
+}
+
+void testMissingDimension() {
+  Diagnostic error = refuse(R"mlir(
+func.func @f(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %c9 = arith.constant 9 : index
+  %n = tensor.dim %x, %c9 : tensor<?xf32>
+  %e = tensor.empty(%n) : tensor<?xf32>
+  return %e : tensor<?xf32>
+})mlir");
+  CHECK(error.message.find("expects a dimension below 1, but got 9") !=
+        std::string::npos);
 }
 
 void testDataDependentSize() {
@@ -413,8 +477,10 @@ void testListing() {
 int main() {
   testResults();
   testRefusedCalls();
+  testAttentionSizes();
   testHugeSizes();
   testRefusedSources();
+  testMissingDimension();
   testDataDependentSize();
   testUnknownSymbol();
   testNesting();

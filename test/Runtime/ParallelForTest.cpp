@@ -1,3 +1,10 @@
+//===- ParallelForTest.cpp ------------------------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 // RUN: %unit/ParallelForTest
 // RUN: env OMP_NUM_THREADS=3 %unit/ParallelForTest 3
 //

@@ -1,4 +1,13 @@
+//===- Check.h --------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Checks for the unit tests: a failed one is printed and fails the program.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_TEST_UNIT_CHECK_H
 #define ATTN_TEST_UNIT_CHECK_H
 

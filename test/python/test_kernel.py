@@ -83,7 +83,9 @@ def test_texts(kernel: am.Kernel) -> None:
     assert "ret" in kernel.asm
     assert kernel.name == "causal"
     assert kernel.target == "host"
-    assert all(isinstance(each, am.Remark) for each in kernel.remarks)
+    assert kernel.remarks and all(
+        isinstance(each, am.Remark) for each in kernel.remarks
+    )
     assert kernel.timings["total"] > 0
     assert repr(kernel) == "<am.Kernel 'causal' for 'host'>"
 

@@ -1,4 +1,13 @@
+//===- Compiler.h -----------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // From MLIR text or bytecode to a kernel that can be called.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_JIT_COMPILER_H
 #define ATTN_JIT_COMPILER_H
 

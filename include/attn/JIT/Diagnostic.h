@@ -1,4 +1,13 @@
+//===- Diagnostic.h ---------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // What the compiler says: errors with places, and remarks.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_JIT_DIAGNOSTIC_H
 #define ATTN_JIT_DIAGNOSTIC_H
 

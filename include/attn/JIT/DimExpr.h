@@ -1,4 +1,13 @@
+//===- DimExpr.h ------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Sizes as expressions over argument sizes, evaluated at each call.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_JIT_DIMEXPR_H
 #define ATTN_JIT_DIMEXPR_H
 

@@ -1,4 +1,13 @@
+//===- Host.h ---------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Facts about this build and machine, free of LLVM types.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_JIT_HOST_H
 #define ATTN_JIT_HOST_H
 

@@ -1,5 +1,14 @@
+//===- Kernel.h -------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // A compiled kernel: its signature, and calls with every check that memory
 // safety needs. No MLIR or LLVM type appears here.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_JIT_KERNEL_H
 #define ATTN_JIT_KERNEL_H
 

@@ -1,4 +1,13 @@
+//===- MachinePeak.h --------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // What this machine can do at most, measured: the yardstick of benchmarks.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_RUNTIME_MACHINEPEAK_H
 #define ATTN_RUNTIME_MACHINEPEAK_H
 

@@ -1,4 +1,13 @@
+//===- MemrefCopy.h ---------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // What MLIR's lowering of a strided `memref.copy` calls.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_RUNTIME_MEMREFCOPY_H
 #define ATTN_RUNTIME_MEMREFCOPY_H
 

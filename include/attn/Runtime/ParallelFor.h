@@ -1,6 +1,15 @@
+//===- ParallelFor.h --------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The one symbol compiled kernels need from their environment. Plain C, no
 // dependency: the JIT binds it in process, and whoever links an ahead-of-time
 // object may use this implementation or supply another.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_RUNTIME_PARALLELFOR_H
 #define ATTN_RUNTIME_PARALLELFOR_H
 

@@ -1,3 +1,10 @@
+//===- HostCPU.cpp --------------------------------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "HostCPU.h"
 
 #include <unistd.h>

@@ -1,4 +1,13 @@
+//===- HostCPU.h ------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Facts about the running machine that LLVM does not report.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_TARGET_CPU_HOSTCPU_H
 #define ATTN_LIB_TARGET_CPU_HOSTCPU_H
 

@@ -21,17 +21,15 @@ struct LowerTransfersPass final
   using Base::Base;
   void runOnOperation() override {
     SmallVector<Operation *> transfers;
-    getOperation().walk([&](VectorTransferOpInterface op) {
-      transfers.push_back(op);
-    });
+    getOperation().walk(
+        [&](VectorTransferOpInterface op) { transfers.push_back(op); });
     if (transfers.empty())
       return;
     RewritePatternSet patterns(&getContext());
     populateVectorToSCFConversionPatterns(patterns);
     GreedyRewriteConfig config;
     config.setStrictness(GreedyRewriteStrictness::ExistingAndNewOps);
-    if (failed(
-            applyOpPatternsGreedily(transfers, std::move(patterns), config)))
+    if (failed(applyOpPatternsGreedily(transfers, std::move(patterns), config)))
       signalPassFailure();
   }
 };

@@ -1,3 +1,10 @@
+//===- Registration.cpp ---------------------------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "Registration.h"
 
 // Named one by one: llvm/Support/TargetSelect.h would ask for every target of

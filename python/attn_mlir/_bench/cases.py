@@ -11,6 +11,7 @@ import numpy as np
 
 import attn_mlir as am
 
+from . import onnx
 from .measure import Action, optional
 
 BF16 = "bf16"
@@ -110,6 +111,12 @@ class Problem:
                 attend(q, k, v, **options)
 
         return run
+
+    def onnxruntime(self) -> Action | None:
+        """ONNX Runtime's attention; it has heads in equal number only."""
+        if self.window or self.dtype != "f32" or self.shapes[0][1] != self.shapes[1][1]:
+            return None
+        return onnx.attention(self.arrays(), self.causal, am.get_num_threads())
 
     def numpy(self) -> Action:
         """What a NumPy user writes: all logits at once."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 import os
 import platform
 import statistics
@@ -17,6 +19,8 @@ import attn_mlir as am
 from .. import _native
 
 Action = Callable[[], Any]
+# Seconds below which one run says more about what ran before it.
+SHORT = 0.004
 CLOCKS: dict[str, Callable[[], float]] = {
     "wall": time.perf_counter,
     "cpu": time.thread_time,
@@ -82,20 +86,29 @@ def take_turns(
 ) -> Rounds:
     """Runs the actions A B A B ... for about `seconds`, after one run of each.
 
-    Thread time counts one thread, so several are always timed by the wall.
+    Thread time counts one thread, so several are always timed by the wall. A
+    sample of a short action is the mean of a few runs after one that warms the
+    caches again, which the other actions have filled.
     """
     now = CLOCKS["wall" if threads > 1 else clock]
     samples: dict[str, list[float]] = {name: [] for name in actions}
     peaks: list[float] = []
-    for action in actions.values():
+    runs: dict[str, int] = {}
+    for name, action in actions.items():
         action()
+        start = time.perf_counter()
+        action()
+        runs[name] = math.ceil(SHORT / max(time.perf_counter() - start, 1e-7))
     end = time.perf_counter() + seconds
     while len(peaks) < least or time.perf_counter() < end:
         peaks.append(_native.fma_peak(peak_seconds, threads))
         for name, action in actions.items():
+            if runs[name] > 1:
+                action()
             start = now()
-            action()
-            samples[name].append(max(now() - start, 1e-9))
+            for _ in range(runs[name]):
+                action()
+            samples[name].append(max(now() - start, 1e-9) / runs[name])
     return Rounds(samples, peaks)
 
 
@@ -132,12 +145,13 @@ class Neighbours:
 
 @contextmanager
 def threads_set(count: int) -> Iterator[None]:
-    """`count` threads here and in torch; one thread is pinned to one core."""
+    """`count` threads here, in torch and in NumPy; one thread is pinned to one core."""
     allowed = os.sched_getaffinity(0)
     if count == 1:
         os.sched_setaffinity(0, {max(allowed)})
     before = am.get_num_threads()
     am.set_num_threads(count)
+    _set_blas_threads(count)
     torch = optional("torch")
     if torch is not None:
         torch.set_num_threads(count)
@@ -146,6 +160,22 @@ def threads_set(count: int) -> Iterator[None]:
     finally:
         am.set_num_threads(before)
         os.sched_setaffinity(0, allowed)
+
+
+def _set_blas_threads(count: int) -> None:
+    """NumPy's OpenBLAS has threads of its own and no Python interface to them."""
+    try:
+        with open("/proc/self/maps") as file:
+            paths = {line.split()[-1] for line in file if "openblas" in line}
+    except OSError:
+        return
+    for path in paths:
+        library = ctypes.CDLL(path)
+        for prefix in ("scipy_openblas", "openblas"):
+            for suffix in ("64_", ""):
+                setter = getattr(library, f"{prefix}_set_num_threads{suffix}", None)
+                if setter is not None:
+                    setter(ctypes.c_int(count))
 
 
 def optional(name: str) -> Any:

@@ -145,7 +145,7 @@ def _measure(
     checked = _check(problem)
     actions: dict[str, Action] = {"ours": problem.ours()}
     for peer in peers:
-        action = problem.torch() if peer == "torch" else problem.numpy()
+        action = getattr(problem, peer)()
         if action is not None:
             actions[peer] = action
     actions |= others or {}
@@ -199,10 +199,10 @@ def torch(settings: Settings) -> Iterator[Row]:
     for heads, length, width in sizes:
         for masked in (False, True):
             problem = Problem(length, width, heads, causal=masked)
+            peers: tuple[str, ...] = ("torch", "onnxruntime")
             # All logits at once: too long and too large beyond this.
-            peers = (
-                ("torch", "numpy") if settings.numpy and length <= 2048 else ("torch",)
-            )
+            if settings.numpy and length <= 2048:
+                peers = (*peers, "numpy")
             with threads_set(1):
                 _, extra = _measure(settings.fit(problem), settings, peers)
             ratio = extra.get("torch_ratio")
@@ -278,14 +278,15 @@ def decode(settings: Settings) -> Iterator[Row]:
     fitted = settings.fit(problem)
     rates: list[float] = []
 
+    # Longer than what counts as short: one reading for each round.
     def read() -> None:
         rates.append(_native.read_bandwidth(fitted.key_bytes, 0.01))
 
     with threads_set(1):
         rounds, extra = _measure(fitted, settings, ("torch",), others={"read": read})
     del extra["read_ms"], extra["read_ratio"], extra["read_ratio_range"]
-    # One reading more than rounds: that of the warm-up.
-    pairs = zip(rounds.samples["ours"], rates[1:], strict=True)
+    # The first two readings are those of the warm-up.
+    pairs = zip(rounds.samples["ours"], rates[2:], strict=True)
     part = Spread.of([fitted.key_bytes / time / rate for time, rate in pairs]).median
     extra["read_gbs"] = statistics.median(rates) / 1e9
     yield Row("decode", problem.name, "of read bandwidth", part, 0.6, 0.85, extra=extra)

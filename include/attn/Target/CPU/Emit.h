@@ -1,4 +1,13 @@
+//===- Emit.h ---------------------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // From an LLVM module to machine code for a described CPU.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_TARGET_CPU_EMIT_H
 #define ATTN_TARGET_CPU_EMIT_H
 

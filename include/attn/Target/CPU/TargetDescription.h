@@ -1,4 +1,13 @@
+//===- TargetDescription.h --------------------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // What passes and the cost model know about the CPU they compile for.
+//
+//===----------------------------------------------------------------------===//
 #ifndef ATTN_TARGET_CPU_TARGETDESCRIPTION_H
 #define ATTN_TARGET_CPU_TARGETDESCRIPTION_H
 
