@@ -361,7 +361,8 @@ class Program:
     ) -> list[Array]:
         """Output and log-sum-exp; with an element every step is rounded to it.
 
-        scale_first: scale the queries instead of the logits.
+        scale_first: scale the queries instead of the logits, and add products
+        one after the other.
 
         In f64, where nothing can be rounded, the sums run backwards instead.
         """
@@ -379,7 +380,10 @@ class Program:
                 logits = (q * self._scale())[..., ::-1] @ transposed[..., ::-1, :]
             elif scale_first:
                 scaled = rounded(q * q.dtype.type(self._scale()), element)
-                logits = rounded(scaled[..., ::-1] @ transposed[..., ::-1, :], element)
+                logits = np.zeros(at.sizes, q.dtype)
+                for d in range(self.D):
+                    logits += scaled[..., d : d + 1] * transposed[..., d : d + 1, :]
+                logits = rounded(logits, element)
             else:
                 logits = rounded(q @ transposed, element)
                 logits = rounded(logits * logits.dtype.type(self._scale()), element)
