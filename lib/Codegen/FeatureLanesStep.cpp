@@ -75,6 +75,15 @@ private:
                         : k.load(buffer, indices, vector);
     return k.convertFloat(loaded, k.type);
   }
+  /// Asks for a row some rows ahead. Each row is used once, so that memory is
+  /// the limit; the hardware's own prefetching reaches two thirds of it.
+  void prefetch(Value buffer, Value row, Value column) {
+    constexpr int64_t kRowsAhead = 16;
+    memref::PrefetchOp::create(
+        k.builder, k.loc, buffer,
+        ValueRange{k.addIndex(row, kRowsAhead), column}, /*isWrite=*/false,
+        /*localityHint=*/3, /*isDataCache=*/true);
+  }
   Value laneIndices(Value first) {
     VectorType type = k.vectorOf(k.builder.getIndexType());
     SmallVector<int64_t> lanes(llvm::to_vector(llvm::seq<int64_t>(k.lanes)));
@@ -133,8 +142,10 @@ void FeatureLanesStep::emitScoreTile(Value firstKey, Value firstRow) {
 
   auto step = [&](Value column, ValueRange running, Value mask) {
     SmallVector<Value> keyVectors, next;
-    for (Value key : keys)
+    for (Value key : keys) {
       keyVectors.push_back(loadWide(in.key, {key, column}, mask));
+      prefetch(in.key, key, column);
+    }
     for (unsigned r = 0; r < rowTile; ++r) {
       Value query = loadWide(in.query, {rows[r], column}, mask);
       for (unsigned j = 0; j < keyTile; ++j)
@@ -282,8 +293,10 @@ SmallVector<Value> FeatureLanesStep::addValueRow(const ValueTile &tile,
                                                  ValueRange running) {
   bool guarded = !op.getMaskRegion().empty();
   SmallVector<Value> valueVectors, next;
-  for (auto [column, mask] : llvm::zip(tile.columns, tile.masks))
+  for (auto [column, mask] : llvm::zip(tile.columns, tile.masks)) {
     valueVectors.push_back(loadWide(in.value, {key, column}, mask));
+    prefetch(in.value, key, column);
+  }
   for (Value row : tile.rows) {
     Value weight = k.broadcast(k.loadScalar(scores, {row, key}));
     // 0 * NaN is NaN: a masked value must not reach the row.
