@@ -41,7 +41,22 @@ else()
   # lld resolves archives in any order: no --start-group.
   find_library(ATTN_ZSTD NAMES libzstd.a REQUIRED)
   find_library(ATTN_ZLIB NAMES libz.a REQUIRED)
+  # Upstream's InitializeAllTargets() names every back end of the packaged LLVM.
+  # Those that are not linked are initialised by doing nothing.
+  set(attn_absent_targets ${LLVM_TARGETS_TO_BUILD})
+  list(REMOVE_ITEM attn_absent_targets X86 NVPTX AArch64)
+  set(attn_stubs "")
+  foreach(target IN LISTS attn_absent_targets)
+    foreach(part Target TargetInfo TargetMC AsmPrinter AsmParser Disassembler)
+      string(APPEND attn_stubs
+        "void LLVMInitialize${target}${part}(void) {}\n")
+    endforeach()
+  endforeach()
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/AbsentTargets.c
+    CONTENT "${attn_stubs}" @ONLY)
+  add_library(AttnAbsentTargets STATIC ${PROJECT_BINARY_DIR}/AbsentTargets.c)
   target_link_libraries(attn_upstream INTERFACE ${attn_mlir_archives}
+    AttnAbsentTargets
     ${attn_llvm_archives} ${ATTN_ZSTD} ${ATTN_ZLIB} dl m pthread)
   target_link_options(attn_upstream INTERFACE
     -static-libstdc++ -Wl,--exclude-libs,ALL)
