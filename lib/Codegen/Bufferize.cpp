@@ -29,9 +29,8 @@ namespace {
 /// Every attn operation writes its destinations and reads its inputs; some
 /// also read what the destinations held.
 template <typename OpTy, bool readsDestinations>
-struct DestinationModel
-    : public DstBufferizableOpInterfaceExternalModel<
-          DestinationModel<OpTy, readsDestinations>, OpTy> {
+struct DestinationModel : public DstBufferizableOpInterfaceExternalModel<
+                              DestinationModel<OpTy, readsDestinations>, OpTy> {
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand,
                               const AnalysisState &state) const {
     return readsDestinations ||
@@ -58,8 +57,7 @@ struct DestinationModel
     for (unsigned i = 0; i < op->getNumRegions(); ++i)
       newState.addRegion();
     Operation *buffered = rewriter.create(newState);
-    for (auto [from, to] :
-         llvm::zip(op->getRegions(), buffered->getRegions()))
+    for (auto [from, to] : llvm::zip(op->getRegions(), buffered->getRegions()))
       rewriter.inlineRegionBefore(from, to, to.end());
     SmallVector<Value> results;
     for (OpOperand &init :
@@ -91,15 +89,14 @@ static LogicalResult bufferizeModule(ModuleOp module) {
   options.functionArgTypeConverterFn =
       [](TensorLikeType type, Attribute, func::FuncOp,
          const BufferizationOptions &) -> BufferLikeType {
-    return cast<BufferLikeType>(
-        getBoundaryType(cast<RankedTensorType>(type)));
+    return cast<BufferLikeType>(getBoundaryType(cast<RankedTensorType>(type)));
   };
   options.inferFunctionResultLayout = false;
   // Buffers without a known layout come from our own allocations.
-  options.unknownTypeConverterFn =
-      [](TensorType type, Attribute space, const BufferizationOptions &) {
-        return getMemRefTypeWithStaticIdentityLayout(type, space);
-      };
+  options.unknownTypeConverterFn = [](TensorType type, Attribute space,
+                                      const BufferizationOptions &) {
+    return getMemRefTypeWithStaticIdentityLayout(type, space);
+  };
   IRRewriter rewriter(module.getContext());
   if (failed(eliminateEmptyTensors(rewriter, module)))
     return failure();

@@ -19,16 +19,15 @@ using namespace mlir::attn;
 
 MemRefType mlir::attn::getBoundaryType(RankedTensorType type) {
   if (type.getRank() == 0)
-    return MemRefType::get({}, type.getElementType(),
-                           StridedLayoutAttr::get(type.getContext(),
-                                                  ShapedType::kDynamic, {}));
+    return MemRefType::get(
+        {}, type.getElementType(),
+        StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, {}));
   SmallVector<int64_t> strides(type.getRank(), ShapedType::kDynamic);
   if (!strides.empty())
     strides.back() = 1;
   return MemRefType::get(
       type.getShape(), type.getElementType(),
-      StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic,
-                             strides));
+      StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, strides));
 }
 
 static LogicalResult useDestinations(func::FuncOp function) {

@@ -31,15 +31,14 @@ public:
         in(k, op) {}
 
   LogicalResult emit() {
-    ArrayRef<int64_t> shape =
-        cast<MemRefType>(in.query.getType()).getShape();
+    ArrayRef<int64_t> shape = cast<MemRefType>(in.query.getType()).getShape();
     if (ShapedType::isDynamic(shape[0]) || ShapedType::isDynamic(shape[1]))
       return op.emitOpError(
           "expects a static number of heads and queries per tile");
     queriesPerHead = shape[1];
     numRows = shape[0] * shape[1];
-    rowTile = std::min<int64_t>({int64_t(llvm::PowerOf2Ceil(numRows)), 4,
-                                 int64_t(k.lanes)});
+    rowTile = std::min<int64_t>(
+        {int64_t(llvm::PowerOf2Ceil(numRows)), 4, int64_t(k.lanes)});
     keyTile = k.lanes / rowTile;
     in.query = collapseRows(in.query);
     in.accumulator = collapseRows(in.accumulator);
@@ -79,10 +78,10 @@ private:
   /// the limit; the hardware's own prefetching reaches two thirds of it.
   void prefetch(Value buffer, Value row, Value column) {
     constexpr int64_t kRowsAhead = 16;
-    memref::PrefetchOp::create(
-        k.builder, k.loc, buffer,
-        ValueRange{k.addIndex(row, kRowsAhead), column}, /*isWrite=*/false,
-        /*localityHint=*/3, /*isDataCache=*/true);
+    memref::PrefetchOp::create(k.builder, k.loc, buffer,
+                               ValueRange{k.addIndex(row, kRowsAhead), column},
+                               /*isWrite=*/false,
+                               /*localityHint=*/3, /*isDataCache=*/true);
   }
   Value laneIndices(Value first) {
     VectorType type = k.vectorOf(k.builder.getIndexType());
@@ -155,19 +154,16 @@ void FeatureLanesStep::emitScoreTile(Value firstKey, Value firstRow) {
   };
   SmallVector<Value> zeros(k.lanes, k.splat(0.0));
   Value whole = k.mulIndex(
-      k.builder.createOrFold<arith::DivUIOp>(k.loc, in.width,
-                                             k.index(k.lanes)),
+      k.builder.createOrFold<arith::DivUIOp>(k.loc, in.width, k.index(k.lanes)),
       k.index(k.lanes));
-  SmallVector<Value> products =
-      k.loop(k.index(0), whole, k.lanes, zeros,
-             [&](Value column, ValueRange running) {
-               return step(column, running, Value());
-             });
+  SmallVector<Value> products = k.loop(k.index(0), whole, k.lanes, zeros,
+                                       [&](Value column, ValueRange running) {
+                                         return step(column, running, Value());
+                                       });
   if (!isMultiple(in.width, k.lanes))
     products = k.loop(whole, in.width, k.lanes, products,
                       [&](Value column, ValueRange running) {
-                        Value mask =
-                            k.laneMask(k.subIndex(in.width, column));
+                        Value mask = k.laneMask(k.subIndex(in.width, column));
                         return step(column, running, mask);
                       });
   Value sums = reduceLanes(k, products);
@@ -192,8 +188,8 @@ Value FeatureLanesStep::applyRegions(Value row, Value maximum) {
   RegionVectorizer score(k, op.getScoreRegion());
   RegionVectorizer mask(k, op.getMaskRegion());
   Value perHead = k.index(queriesPerHead);
-  Value head = k.addIndex(
-      in.head, b.createOrFold<arith::DivUIOp>(k.loc, row, perHead));
+  Value head =
+      k.addIndex(in.head, b.createOrFold<arith::DivUIOp>(k.loc, row, perHead));
   Value query = b.createOrFold<arith::RemUIOp>(k.loc, row, perHead);
   if (op.getRows())
     query = k.minIndex(query, k.subIndex(op.getRows(), k.index(1)));
@@ -201,8 +197,7 @@ Value FeatureLanesStep::applyRegions(Value row, Value maximum) {
   using Argument = RegionVectorizer::Argument;
   Argument batchArg{in.batch, {}}, headArg{head, {}}, queryArg{query, {}};
   if (score.isPresent())
-    score.prepare({std::nullopt, batchArg, headArg, queryArg, std::nullopt},
-                  1);
+    score.prepare({std::nullopt, batchArg, headArg, queryArg, std::nullopt}, 1);
   if (mask.isPresent())
     mask.prepare({batchArg, headArg, queryArg, std::nullopt}, 1);
 
@@ -212,8 +207,7 @@ Value FeatureLanesStep::applyRegions(Value row, Value maximum) {
   auto body = [&](Value column, ValueRange running) {
     Value logit = k.load(scores, {row, column});
     if (score.isPresent() || mask.isPresent()) {
-      Value local =
-          arith::MinSIOp::create(b, k.loc, laneIndices(column), last);
+      Value local = arith::MinSIOp::create(b, k.loc, laneIndices(column), last);
       Value keys = arith::AddIOp::create(b, k.loc, local, origin);
       if (score.isPresent())
         logit = score.evaluate(0, {logit, keys});
@@ -224,8 +218,8 @@ Value FeatureLanesStep::applyRegions(Value row, Value maximum) {
     if (in.logitScale != 1.0)
       logit = k.mul(logit, k.splat(in.logitScale));
     Value valid = k.laneMask(k.subIndex(in.numKeys, column));
-    logit = arith::SelectOp::create(b, k.loc, valid, logit,
-                                    k.negativeInfinity());
+    logit =
+        arith::SelectOp::create(b, k.loc, valid, logit, k.negativeInfinity());
     k.store(logit, scores, {row, column});
     return SmallVector<Value>{k.max(running[0], logit)};
   };
@@ -264,17 +258,17 @@ void FeatureLanesStep::emitWeights(Value row) {
 void FeatureLanesStep::emitValues() {
   int64_t vectors = std::min<int64_t>(getTileRows(k.target, rowTile), 4);
   if (std::optional<int64_t> width = getConstantIntValue(in.valueWidth))
-    vectors = std::clamp<int64_t>(llvm::divideCeil(*width, k.lanes), 1,
-                                  vectors);
+    vectors =
+        std::clamp<int64_t>(llvm::divideCeil(*width, k.lanes), 1, vectors);
   bool whole = isMultiple(in.valueWidth, vectors * k.lanes);
   k.loop(k.index(0), in.valueWidth, vectors * k.lanes, [&](Value column) {
     k.loop(k.index(0), k.index(numRows), rowTile, [&](Value firstRow) {
       ValueTile tile;
       for (int64_t v = 0; v < vectors; ++v) {
         tile.columns.push_back(k.addIndex(column, v * k.lanes));
-        tile.masks.push_back(whole ? Value()
-                                   : k.laneMask(k.subIndex(
-                                         in.valueWidth, tile.columns.back())));
+        tile.masks.push_back(
+            whole ? Value()
+                  : k.laneMask(k.subIndex(in.valueWidth, tile.columns.back())));
       }
       for (unsigned r = 0; r < rowTile; ++r)
         tile.rows.push_back(clampedRow(firstRow, r));
@@ -302,9 +296,8 @@ SmallVector<Value> FeatureLanesStep::addValueRow(const ValueTile &tile,
     // 0 * NaN is NaN: a masked value must not reach the row.
     Value used;
     if (guarded)
-      used = arith::CmpFOp::create(k.builder, k.loc,
-                                   arith::CmpFPredicate::UNE, weight,
-                                   k.splat(0.0));
+      used = arith::CmpFOp::create(k.builder, k.loc, arith::CmpFPredicate::UNE,
+                                   weight, k.splat(0.0));
     for (Value value : valueVectors) {
       Value old = running[next.size()];
       Value sum = k.fma(weight, value, old);

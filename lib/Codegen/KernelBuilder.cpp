@@ -72,8 +72,8 @@ Value KernelBuilder::maxIndex(Value lhs, Value rhs) {
   return builder.createOrFold<arith::MaxSIOp>(loc, lhs, rhs);
 }
 Value KernelBuilder::ceilDivIndex(Value lhs, int64_t rhs) {
-  return builder.createOrFold<arith::DivUIOp>(
-      loc, addIndex(lhs, rhs - 1), index(rhs));
+  return builder.createOrFold<arith::DivUIOp>(loc, addIndex(lhs, rhs - 1),
+                                              index(rhs));
 }
 
 //===----------------------------------------------------------------------===//
@@ -101,8 +101,8 @@ Value KernelBuilder::fma(Value lhs, Value rhs, Value addend) {
 }
 
 Value KernelBuilder::max(Value lhs, Value rhs) {
-  Value larger = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT,
-                                       lhs, rhs);
+  Value larger =
+      arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT, lhs, rhs);
   return arith::SelectOp::create(builder, loc, larger, lhs, rhs);
 }
 
@@ -142,23 +142,17 @@ Value KernelBuilder::convertFloat(Value value, Type element) {
 // among those with 2^0 = 1 exactly: a state whose maximum does not change is
 // multiplied by it at every step. f64: the Taylor series to degree 13 (4e-18).
 Value KernelBuilder::exp2Polynomial(Value fraction) {
-  static const double kSingle[] = {
-      0.0013264727213551826, 0.009671512812489076, 0.05550733744824973,
-      0.24022242082677556,   0.6931469775973299,   1.0};
-  static const double kDouble[] = {1.3691488853904128e-12,
-                                   2.5678435993488206e-11,
-                                   4.4455382718708115e-10,
-                                   7.0549116208011233e-09,
-                                   1.0178086009239699e-07,
-                                   1.3215486790144307e-06,
-                                   1.5252733804059841e-05,
-                                   1.5403530393381609e-04,
-                                   1.3333558146428443e-03,
-                                   9.6181291076284772e-03,
-                                   5.5504108664821580e-02,
-                                   2.4022650695910071e-01,
-                                   6.9314718055994531e-01,
-                                   1.0};
+  static const double kSingle[] = {0.0013264727213551826, 0.009671512812489076,
+                                   0.05550733744824973,   0.24022242082677556,
+                                   0.6931469775973299,    1.0};
+  static const double kDouble[] = {
+      1.3691488853904128e-12, 2.5678435993488206e-11,
+      4.4455382718708115e-10, 7.0549116208011233e-09,
+      1.0178086009239699e-07, 1.3215486790144307e-06,
+      1.5252733804059841e-05, 1.5403530393381609e-04,
+      1.3333558146428443e-03, 9.6181291076284772e-03,
+      5.5504108664821580e-02, 2.4022650695910071e-01,
+      6.9314718055994531e-01, 1.0};
   ArrayRef<double> coefficients =
       type.isF64() ? ArrayRef<double>(kDouble) : ArrayRef<double>(kSingle);
   Value result = splat(coefficients.front());
@@ -213,8 +207,8 @@ Value KernelBuilder::exp2WithExponentAdd(Value x) {
       exponent);
   Value result = arith::BitcastOp::create(builder, loc, vectorType, sum);
   // NaN compares false and so keeps the (NaN) result.
-  Value underflow = arith::CmpFOp::create(
-      builder, loc, arith::CmpFPredicate::OLT, x, low);
+  Value underflow =
+      arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OLT, x, low);
   return arith::SelectOp::create(builder, loc, underflow, splat(0.0), result);
 }
 
@@ -225,8 +219,7 @@ Value KernelBuilder::exp2WithExponentAdd(Value x) {
 Value KernelBuilder::load(Value memref, ValueRange indices) {
   return load(memref, indices, vectorType);
 }
-Value KernelBuilder::load(Value memref, ValueRange indices,
-                          VectorType vector) {
+Value KernelBuilder::load(Value memref, ValueRange indices, VectorType vector) {
   return vector::LoadOp::create(builder, loc, vector, memref, indices);
 }
 void KernelBuilder::store(Value value, Value memref, ValueRange indices) {
@@ -235,8 +228,7 @@ void KernelBuilder::store(Value value, Value memref, ValueRange indices) {
 Value KernelBuilder::loadScalar(Value memref, ValueRange indices) {
   return memref::LoadOp::create(builder, loc, memref, indices);
 }
-void KernelBuilder::storeScalar(Value value, Value memref,
-                                ValueRange indices) {
+void KernelBuilder::storeScalar(Value value, Value memref, ValueRange indices) {
   memref::StoreOp::create(builder, loc, value, memref, indices);
 }
 
@@ -256,8 +248,8 @@ void KernelBuilder::storeFirst(Value value, Value memref, ValueRange indices,
 Value KernelBuilder::laneMask(Value count) {
   Value zero = index(0);
   Value clamped = minIndex(maxIndex(count, zero), index(lanes));
-  return vector::CreateMaskOp::create(
-      builder, loc, vectorOf(builder.getI1Type()), clamped);
+  return vector::CreateMaskOp::create(builder, loc,
+                                      vectorOf(builder.getI1Type()), clamped);
 }
 
 Value KernelBuilder::dim(Value memref, unsigned dimension) {
@@ -273,8 +265,7 @@ Value KernelBuilder::dim(Value memref, unsigned dimension) {
 
 SmallVector<Value> KernelBuilder::loop(Value lower, Value upper, int64_t step,
                                        ValueRange init, LoopBody body) {
-  auto loop =
-      scf::ForOp::create(builder, loc, lower, upper, index(step), init);
+  auto loop = scf::ForOp::create(builder, loc, lower, upper, index(step), init);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   SmallVector<Value> next =

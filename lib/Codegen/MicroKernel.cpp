@@ -19,8 +19,7 @@ unsigned mlir::attn::getTileRows(const CPUTarget &target, unsigned vectors) {
 }
 
 SmallVector<Value> RegisterTile::multiply(KernelBuilder &k, Value depth,
-                                          ValueRange init,
-                                          ScalarOperand scalar,
+                                          ValueRange init, ScalarOperand scalar,
                                           VectorOperand vector) const {
   auto step = [&](Value iv, ValueRange carried) {
     SmallVector<Value> columns;
@@ -50,8 +49,8 @@ SmallVector<Value> RegisterTile::multiply(KernelBuilder &k, Value depth,
 
 // One stage of a transpose exchanges the off-diagonal blocks of size `stride`
 // of two vectors: (a b; c d) -> (a c; b d) with a the low half of each block.
-static std::pair<Value, Value> exchange(KernelBuilder &k, Value low,
-                                        Value high, unsigned stride) {
+static std::pair<Value, Value> exchange(KernelBuilder &k, Value low, Value high,
+                                        unsigned stride) {
   SmallVector<int64_t> first, second;
   for (unsigned lane = 0; lane < k.lanes; ++lane) {
     bool inLowBlock = (lane & stride) == 0;

@@ -44,8 +44,7 @@ private:
     return arith::IndexCastOp::create(b, loc, b.getI64Type(), index);
   }
   Value cast(Value value, Type type) {
-    return UnrealizedConversionCastOp::create(b, loc, type, value)
-        .getResult(0);
+    return UnrealizedConversionCastOp::create(b, loc, type, value).getResult(0);
   }
   Value field(Value context, unsigned position) {
     return LLVM::GEPOp::create(
@@ -81,8 +80,8 @@ void TaskOutliner::collectCaptures() {
   }
   llvm::SetVector<Value> used;
   getUsedValuesDefinedAbove(tasks.getRegion(), used);
-  for (ArrayRef<Value> values : {ArrayRef<Value>(lower), ArrayRef<Value>(step),
-                                 ArrayRef<Value>(counts)})
+  for (ArrayRef<Value> values :
+       {ArrayRef<Value>(lower), ArrayRef<Value>(step), ArrayRef<Value>(counts)})
     used.insert(values.begin(), values.end());
   SmallVector<Type> fields;
   for (Value value : used) {
@@ -103,9 +102,8 @@ func::FuncOp TaskOutliner::createTask() {
   auto type = b.getFunctionType({b.getI64Type(), pointer}, {});
   auto task = func::FuncOp::create(b, loc, name, type);
   task.setPrivate();
-  task->setAttr("llvm.linkage",
-                LLVM::LinkageAttr::get(b.getContext(),
-                                       LLVM::Linkage::Internal));
+  task->setAttr("llvm.linkage", LLVM::LinkageAttr::get(
+                                    b.getContext(), LLVM::Linkage::Internal));
   Block *body = task.addEntryBlock();
   b.setInsertionPointToStart(body);
   IRMapping mapping;
@@ -113,28 +111,25 @@ func::FuncOp TaskOutliner::createTask() {
     if (!mapping.contains(constant->getResult(0)))
       b.clone(*constant, mapping);
   for (auto [position, capture] : llvm::enumerate(captures)) {
-    Value loaded =
-        LLVM::LoadOp::create(b, loc, contextType.getBody()[position],
-                             field(body->getArgument(1), position));
+    Value loaded = LLVM::LoadOp::create(b, loc, contextType.getBody()[position],
+                                        field(body->getArgument(1), position));
     mapping.map(capture, cast(loaded, capture.getType()));
   }
   // The task number counts the last dimension fastest.
   Value rest = arith::IndexCastOp::create(b, loc, b.getIndexType(),
                                           body->getArgument(0));
-  SmallVector<Value> lower = tasks.getLowerBound(b),
-                     step = tasks.getStep(b);
+  SmallVector<Value> lower = tasks.getLowerBound(b), step = tasks.getStep(b);
   SmallVector<Value> ivs(counts.size());
   for (unsigned i = counts.size(); i-- > 0;) {
     Value count = mapping.lookupOrDefault(counts[i]);
     Value position =
-        i == 0 ? rest
-               : b.createOrFold<arith::RemSIOp>(loc, rest, count);
+        i == 0 ? rest : b.createOrFold<arith::RemSIOp>(loc, rest, count);
     if (i > 0)
       rest = b.createOrFold<arith::DivSIOp>(loc, rest, count);
     Value scaled = b.createOrFold<arith::MulIOp>(
         loc, position, mapping.lookupOrDefault(step[i]));
-    ivs[i] = b.createOrFold<arith::AddIOp>(
-        loc, scaled, mapping.lookupOrDefault(lower[i]));
+    ivs[i] = b.createOrFold<arith::AddIOp>(loc, scaled,
+                                           mapping.lookupOrDefault(lower[i]));
   }
   for (auto [iv, value] : llvm::zip(tasks.getInductionVars(), ivs))
     mapping.map(iv, value);
@@ -180,9 +175,9 @@ static void declareRuntime(ModuleOp module) {
     return;
   OpBuilder b(module.getBodyRegion());
   Type pointer = LLVM::LLVMPointerType::get(module.getContext());
-  auto type = LLVM::LLVMFunctionType::get(
-      LLVM::LLVMVoidType::get(module.getContext()),
-      {b.getI64Type(), pointer, pointer});
+  auto type =
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(module.getContext()),
+                                  {b.getI64Type(), pointer, pointer});
   LLVM::LLVMFuncOp::create(b, module.getLoc(), kParallelFor, type);
 }
 

@@ -70,10 +70,10 @@ private:
   void emitTransposed();
   void emitTransposedPairs();
   /// Transposes blocks of `load`ed rows into `store`d ones.
-  void emitBlocks(Value rows, Value columns,
-                  llvm::function_ref<Value(Value row, Value column)> load,
-                  llvm::function_ref<void(Value, Value row, Value column)>
-                      store);
+  void
+  emitBlocks(Value rows, Value columns,
+             llvm::function_ref<Value(Value row, Value column)> load,
+             llvm::function_ref<void(Value, Value row, Value column)> store);
   void emitRowPairs();
   void emitRows();
   void emitElements();
@@ -98,8 +98,7 @@ Value PackEmitter::scaleValue(Type type) {
   OpBuilder &b = k.builder;
   if (!op.getScale()) {
     double value = op.getScaleValueAttr().getValueAsDouble();
-    return arith::ConstantOp::create(b, k.loc,
-                                     b.getFloatAttr(type, value));
+    return arith::ConstantOp::create(b, k.loc, b.getFloatAttr(type, value));
   }
   return k.convertFloat(op.getScale(), type);
 }
@@ -139,18 +138,16 @@ void PackEmitter::emit() {
 }
 
 void PackEmitter::emitBlocks(
-    Value rows, Value columns,
-    llvm::function_ref<Value(Value, Value)> load,
+    Value rows, Value columns, llvm::function_ref<Value(Value, Value)> load,
     llvm::function_ref<void(Value, Value, Value)> store) {
-  Value lastRow = k.subIndex(extent(op.getSourceMap(), source, kRows),
-                             k.index(1));
+  Value lastRow =
+      k.subIndex(extent(op.getSourceMap(), source, kRows), k.index(1));
   Value lastColumn = k.subIndex(columns, k.index(1));
   k.loop(k.index(0), rows, k.lanes, [&](Value row) {
     k.loop(k.index(0), columns, k.lanes, [&](Value column) {
       SmallVector<Value> block;
       for (unsigned i = 0; i < k.lanes; ++i)
-        block.push_back(
-            load(k.minIndex(k.addIndex(row, i), lastRow), column));
+        block.push_back(load(k.minIndex(k.addIndex(row, i), lastRow), column));
       block = transpose(k, block);
       // From the last to the first: where columns end inside the block, the
       // last write to the last column is the right one.
@@ -200,8 +197,8 @@ void PackEmitter::emitTransposedPairs() {
         } else {
           Value count = k.maxIndex(k.subIndex(columns, first), k.index(0));
           Value mask = vector::CreateMaskOp::create(
-              b, k.loc,
-              VectorType::get({int64_t(2 * k.lanes)}, b.getI1Type()), count);
+              b, k.loc, VectorType::get({int64_t(2 * k.lanes)}, b.getI1Type()),
+              count);
           loaded = k.loadFirst(source, {row, first}, mask, pairs);
         }
         return vector::BitCastOp::create(b, k.loc, word, loaded);
@@ -232,21 +229,20 @@ void PackEmitter::emitRowPairs() {
     k.loop(k.index(0), columns, k.lanes, [&](Value column) {
       Value left = k.subIndex(columns, column);
       auto load = [&](Value row) {
-        return whole ? k.load(source, {row, column}, half)
-                     : k.loadFirst(source, {row, column}, k.laneMask(left),
-                                   half);
+        return whole
+                   ? k.load(source, {row, column}, half)
+                   : k.loadFirst(source, {row, column}, k.laneMask(left), half);
       };
-      Value second = arith::SelectOp::create(b, k.loc, hasOdd, load(oddRow),
-                                             zeros);
-      Value both =
-          vector::InterleaveOp::create(b, k.loc, load(even), second);
+      Value second =
+          arith::SelectOp::create(b, k.loc, hasOdd, load(oddRow), zeros);
+      Value both = vector::InterleaveOp::create(b, k.loc, load(even), second);
       Value position = k.mulIndex(column, k.index(2));
       if (whole) {
         k.store(both, target, {pair, position});
         return;
       }
-      Value count = k.minIndex(k.mulIndex(left, k.index(2)),
-                               k.index(2 * k.lanes));
+      Value count =
+          k.minIndex(k.mulIndex(left, k.index(2)), k.index(2 * k.lanes));
       Value mask = vector::CreateMaskOp::create(b, k.loc, wideMask, count);
       k.storeFirst(both, target, {pair, position}, mask);
     });
@@ -259,8 +255,8 @@ void PackEmitter::emitRows() {
   Value rows = extent(op.getDestinationMap(), destination, kRows);
   Value columns = extent(op.getDestinationMap(), destination, kColumns);
   Value sourceColumns = extent(op.getSourceMap(), source, kColumns);
-  Value lastRow = k.subIndex(extent(op.getSourceMap(), source, kRows),
-                             k.index(1));
+  Value lastRow =
+      k.subIndex(extent(op.getSourceMap(), source, kRows), k.index(1));
   std::optional<int64_t> width = getConstantIntValue(columns);
   bool whole = width && *width % k.lanes == 0 &&
                getConstantIntValue(sourceColumns) == width;
@@ -309,13 +305,11 @@ void PackEmitter::emitElements() {
             b, k.loc, arith::CmpIPredicate::slt, row, sourceRows);
         Value inColumns = arith::CmpIOp::create(
             b, k.loc, arith::CmpIPredicate::slt, column, sourceColumns);
-        Value sourceRow =
-            k.minIndex(row, k.subIndex(sourceRows, k.index(1)));
+        Value sourceRow = k.minIndex(row, k.subIndex(sourceRows, k.index(1)));
         Value sourceColumn =
             k.minIndex(column, k.subIndex(sourceColumns, k.index(1)));
         Value value = k.convertFloat(
-            k.loadScalar(source,
-                         apply(from, {head, sourceRow, sourceColumn})),
+            k.loadScalar(source, apply(from, {head, sourceRow, sourceColumn})),
             k.type);
         if (isScaled())
           value = k.mul(value, scaleValue(k.type));

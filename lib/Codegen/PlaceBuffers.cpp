@@ -38,8 +38,8 @@ static bool moveToFrame(memref::AllocOp alloc, scf::ForallOp task,
     return false;
   stackBytes -= bytes;
   OpBuilder b(alloc);
-  auto local = memref::AllocaOp::create(b, alloc.getLoc(), alloc.getType(),
-                                        alignment);
+  auto local =
+      memref::AllocaOp::create(b, alloc.getLoc(), alloc.getType(), alignment);
   alloc.replaceAllUsesWith(local.getResult());
   alloc.erase();
   return true;
@@ -72,8 +72,7 @@ struct PlaceBuffersPass final
         continue;
       }
       Operation *frame = task;
-      int64_t &left =
-          stackLeft.try_emplace(frame, maxStackBytes).first->second;
+      int64_t &left = stackLeft.try_emplace(frame, maxStackBytes).first->second;
       if (!moveToFrame(alloc, task, left))
         onHeap.push_back(alloc);
     }

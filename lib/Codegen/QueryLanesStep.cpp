@@ -156,13 +156,12 @@ SmallVector<Value> QueryLanesStep::emitScores(ValueRange maxima) {
 // Writes the scores of all keys; gives the new maxima when no region is still
 // to change them.
 SmallVector<Value> QueryLanesStep::emitScoreTiles(ValueRange maxima) {
-  RegisterTile tile{rows, vectors,
-                    pairs ? DotKind::BF16Pairs : DotKind::Fma};
-  Value depth = pairs ? k.builder.createOrFold<arith::DivUIOp>(
-                            k.loc, in.width, k.index(2))
+  RegisterTile tile{rows, vectors, pairs ? DotKind::BF16Pairs : DotKind::Fma};
+  Value depth = pairs ? k.builder.createOrFold<arith::DivUIOp>(k.loc, in.width,
+                                                               k.index(2))
                       : in.width;
-  auto packed = VectorType::get({int64_t(2 * k.lanes)},
-                                k.builder.getBF16Type());
+  auto packed =
+      VectorType::get({int64_t(2 * k.lanes)}, k.builder.getBF16Type());
   SmallVector<Value> zeros(rows * vectors, k.splat(0.0));
   // A score region changes the logits, and with them the maximum; a mask can
   // at most be absent.
@@ -172,8 +171,7 @@ SmallVector<Value> QueryLanesStep::emitScoreTiles(ValueRange maxima) {
     auto scalar = [&](Value step, unsigned r) {
       if (!pairs)
         return k.broadcast(k.loadScalar(in.key, {keys[r], step}));
-      return broadcastPair(k, in.key,
-                           {keys[r], k.mulIndex(step, k.index(2))});
+      return broadcastPair(k, in.key, {keys[r], k.mulIndex(step, k.index(2))});
     };
     auto vector = [&](Value step, unsigned v) {
       if (!pairs)
@@ -196,8 +194,8 @@ SmallVector<Value> QueryLanesStep::emitScoreTiles(ValueRange maxima) {
     }
     return next;
   };
-  return k.loop(k.index(0), in.numKeys, rows,
-                track ? maxima : ValueRange(), body);
+  return k.loop(k.index(0), in.numKeys, rows, track ? maxima : ValueRange(),
+                body);
 }
 
 // The position of each lane's query: lanes beyond the valid rows repeat the
@@ -205,9 +203,8 @@ SmallVector<Value> QueryLanesStep::emitScoreTiles(ValueRange maxima) {
 RegionVectorizer::Argument QueryLanesStep::queryIndices() {
   OpBuilder &b = k.builder;
   VectorType type = k.vectorOf(b.getIndexType());
-  Value last = op.getRows()
-                   ? k.subIndex(op.getRows(), k.index(1))
-                   : k.index(numLanes - 1);
+  Value last = op.getRows() ? k.subIndex(op.getRows(), k.index(1))
+                            : k.index(numLanes - 1);
   Value lastLane = k.broadcast(last, type);
   Value first = k.broadcast(in.firstQuery, type);
   RegionVectorizer::Argument result;
@@ -216,8 +213,7 @@ RegionVectorizer::Argument QueryLanesStep::queryIndices() {
     for (unsigned lane = 0; lane < k.lanes; ++lane)
       lanes.push_back(v * k.lanes + lane);
     Value lane = arith::ConstantOp::create(
-        b, k.loc,
-        DenseIntElementsAttr::get(type, ArrayRef<int64_t>(lanes)));
+        b, k.loc, DenseIntElementsAttr::get(type, ArrayRef<int64_t>(lanes)));
     Value valid = b.createOrFold<arith::MinSIOp>(k.loc, lane, lastLane);
     result.varying.push_back(
         b.createOrFold<arith::AddIOp>(k.loc, valid, first));
@@ -226,8 +222,7 @@ RegionVectorizer::Argument QueryLanesStep::queryIndices() {
 }
 
 // Applies the score and mask regions to the stored scores.
-SmallVector<Value> QueryLanesStep::emitRegions(ValueRange maxima,
-                                               bool masked) {
+SmallVector<Value> QueryLanesStep::emitRegions(ValueRange maxima, bool masked) {
   RegionVectorizer score(k, op.getScoreRegion());
   RegionVectorizer mask(k, op.getMaskRegion());
   RegionVectorizer::Argument batch{in.batch, {}}, head{in.head, {}};
@@ -262,8 +257,7 @@ SmallVector<Value> QueryLanesStep::emitRegions(ValueRange maxima,
 // Weights
 //===----------------------------------------------------------------------===//
 
-SmallVector<Value> QueryLanesStep::emitWeightRow(Value row,
-                                                 ValueRange finite) {
+SmallVector<Value> QueryLanesStep::emitWeightRow(Value row, ValueRange finite) {
   SmallVector<Value> weights;
   for (unsigned v = 0; v < vectors; ++v)
     weights.push_back(k.exp2(k.sub(loadRow(scores, row, v), finite[v])));
@@ -280,8 +274,7 @@ void QueryLanesStep::addToSums(ValueRange block) {
   storeState(sums, in.sum);
 }
 
-SmallVector<Value> QueryLanesStep::joinColumn(Value column,
-                                              ValueRange block) {
+SmallVector<Value> QueryLanesStep::joinColumn(Value column, ValueRange block) {
   SmallVector<Value> result;
   for (unsigned v = 0; v < vectors; ++v)
     result.push_back(
@@ -318,8 +311,7 @@ void QueryLanesStep::emitWeights(ValueRange maxima, ValueRange newMaxima) {
 
   // Weights of two keys lie side by side; an odd last key is paired with 0.
   for (unsigned v = 0; v < vectors; ++v)
-    k.store(k.negativeInfinity(), scores,
-            {in.numKeys, k.index(v * k.lanes)});
+    k.store(k.negativeInfinity(), scores, {in.numKeys, k.index(v * k.lanes)});
   auto half = k.vectorOf(k.builder.getBF16Type());
   auto body = [&](Value pair, ValueRange running) {
     Value row = k.mulIndex(pair, k.index(2));
@@ -376,11 +368,10 @@ void QueryLanesStep::emitValues() {
 }
 
 void QueryLanesStep::emitValueTiles() {
-  RegisterTile tile{rows, vectors,
-                    pairs ? DotKind::BF16Pairs : DotKind::Fma};
+  RegisterTile tile{rows, vectors, pairs ? DotKind::BF16Pairs : DotKind::Fma};
   Value depth = pairs ? k.ceilDivIndex(in.numKeys, 2) : in.numKeys;
-  auto packed = VectorType::get({int64_t(2 * k.lanes)},
-                                k.builder.getBF16Type());
+  auto packed =
+      VectorType::get({int64_t(2 * k.lanes)}, k.builder.getBF16Type());
   k.loop(k.index(0), in.valueWidth, rows, [&](Value first) {
     SmallVector<Value> columns = clampedRows(first, in.valueWidth);
     SmallVector<Value> zeros(rows * vectors, k.splat(0.0));
@@ -398,9 +389,9 @@ void QueryLanesStep::emitValueTiles() {
     // All are read before any is written: repeated columns then agree.
     SmallVector<Value> joined;
     for (unsigned r = 0; r < rows; ++r)
-      llvm::append_range(joined,
-                         joinColumn(columns[r], ValueRange(sums).slice(
-                                                    r * vectors, vectors)));
+      llvm::append_range(
+          joined,
+          joinColumn(columns[r], ValueRange(sums).slice(r * vectors, vectors)));
     for (unsigned r = 0; r < rows; ++r)
       storeColumn(ValueRange(joined).slice(r * vectors, vectors), columns[r]);
   });
@@ -439,14 +430,13 @@ void QueryLanesStep::emitGuardedValues() {
     SmallVector<Value> zeros(vectors, k.splat(0.0));
     auto body = [&](Value row, ValueRange running) {
       Value element =
-          pairs ? k.loadScalar(
-                      in.value,
-                      {k.builder.createOrFold<arith::DivUIOp>(k.loc, row,
-                                                              k.index(2)),
-                       column,
-                       k.builder.createOrFold<arith::RemUIOp>(k.loc, row,
-                                                              k.index(2))})
-                : k.loadScalar(in.value, {row, column});
+          pairs
+              ? k.loadScalar(in.value, {k.builder.createOrFold<arith::DivUIOp>(
+                                            k.loc, row, k.index(2)),
+                                        column,
+                                        k.builder.createOrFold<arith::RemUIOp>(
+                                            k.loc, row, k.index(2))})
+              : k.loadScalar(in.value, {row, column});
       Value repeated = k.broadcast(k.convertFloat(element, k.type));
       // With pairs the buffer still holds scores, otherwise weights.
       SmallVector<Value> weights;
@@ -457,17 +447,16 @@ void QueryLanesStep::emitGuardedValues() {
           weights.push_back(loadRow(scores, row, v));
       SmallVector<Value> next;
       for (unsigned v = 0; v < vectors; ++v) {
-        Value used = arith::CmpFOp::create(
-            k.builder, k.loc, arith::CmpFPredicate::UNE, weights[v],
-            k.splat(0.0));
+        Value used =
+            arith::CmpFOp::create(k.builder, k.loc, arith::CmpFPredicate::UNE,
+                                  weights[v], k.splat(0.0));
         next.push_back(arith::SelectOp::create(
             k.builder, k.loc, used, k.fma(repeated, weights[v], running[v]),
             running[v]));
       }
       return next;
     };
-    SmallVector<Value> sums =
-        k.loop(k.index(0), in.numKeys, 1, zeros, body);
+    SmallVector<Value> sums = k.loop(k.index(0), in.numKeys, 1, zeros, body);
     storeColumn(joinColumn(column, sums), column);
   });
 }

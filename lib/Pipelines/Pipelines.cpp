@@ -43,9 +43,7 @@ static void buildExpand(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
 }
 
-static void buildSpecialize(OpPassManager &pm) {
-  pm.addPass(createCSEPass());
-}
+static void buildSpecialize(OpPassManager &pm) { pm.addPass(createCSEPass()); }
 
 static void buildTile(OpPassManager &pm, const CompileOptions &options) {
   TileAttentionPassOptions tile;

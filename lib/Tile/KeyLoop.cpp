@@ -14,9 +14,7 @@
 using namespace mlir;
 using namespace mlir::attn;
 
-static bool isZero(Value value) {
-  return getConstantIntValue(value) == 0;
-}
+static bool isZero(Value value) { return getConstantIntValue(value) == 0; }
 
 //===----------------------------------------------------------------------===//
 // Bounds
@@ -73,9 +71,8 @@ TaskBuilder::segmentedKeyLoop(const State &state, Value firstQuery,
   Value inside = ceilDiv(sub(bounds.fullHi, bounds.fullLo), block);
   Value after = ceilDiv(sub(bounds.hi, bounds.fullHi), block);
   Value untilAfter = add(before, inside);
-  auto loop =
-      scf::ForOp::create(b, loc, constant(0), add(untilAfter, after),
-                         constant(1), ValueRange(state));
+  auto loop = scf::ForOp::create(b, loc, constant(0), add(untilAfter, after),
+                                 constant(1), ValueRange(state));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   Value index = loop.getInductionVar();
@@ -148,14 +145,13 @@ Value TaskBuilder::packRows(Value source, ArrayRef<unsigned> kept, Value rows,
     layout = {r.floorDiv(2), c, r % 2};
     whole[0] = b.getIndexAttr((schedule.blockKeys + 1) / 2);
     whole.push_back(b.getIndexAttr(2));
-    sizes = {getAsOpFoldResult(ceilDiv(rows, constant(2))), whole[1],
-             whole[2]};
+    sizes = {getAsOpFoldResult(ceilDiv(rows, constant(2))), whole[1], whole[2]};
   }
   SmallVector<OpFoldResult> offsets(sizes.size(), b.getIndexAttr(0));
   SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
   Value empty = tensor::EmptyOp::create(b, loc, whole, element);
-  Value destination = tensor::ExtractSliceOp::create(b, loc, empty, offsets,
-                                                     sizes, strides);
+  Value destination =
+      tensor::ExtractSliceOp::create(b, loc, empty, offsets, sizes, strides);
   SmallVector<AffineMap> packMaps = {
       packMap(kept), AffineMap::get(3, 0, layout, b.getContext())};
   return PackOp::create(b, loc, TypeRange{destination.getType()}, source,
@@ -169,10 +165,11 @@ Value TaskBuilder::packRows(Value source, ArrayRef<unsigned> kept, Value rows,
 //===----------------------------------------------------------------------===//
 
 // All query blocks of the task for one key block.
-TaskBuilder::State
-TaskBuilder::sharedBlocks(const State &state, Value firstQuery, Value numRows,
-                          Value key, Value value, Value firstKey,
-                          Value numKeysHere) {
+TaskBuilder::State TaskBuilder::sharedBlocks(const State &state,
+                                             Value firstQuery, Value numRows,
+                                             Value key, Value value,
+                                             Value firstKey,
+                                             Value numKeysHere) {
   Value numBlocks = ceilDiv(numRows, constant(schedule.blockQueries));
   auto loop = scf::ForOp::create(b, loc, constant(0), numBlocks, constant(1),
                                  ValueRange(state));
@@ -185,8 +182,7 @@ TaskBuilder::sharedBlocks(const State &state, Value firstQuery, Value numRows,
   State carried(loop.getRegionIterArgs()), part;
   for (Value whole : carried)
     part.push_back(blockOf(whole, block));
-  StepInputs in{blockOf(packedQuery, block), key, value, query, rows,
-                firstKey};
+  StepInputs in{blockOf(packedQuery, block), key, value, query, rows, firstKey};
   auto insert = [&](const State &next) {
     State result;
     for (auto [value, whole] : llvm::zip(next, carried))
@@ -199,8 +195,8 @@ TaskBuilder::sharedBlocks(const State &state, Value firstQuery, Value numRows,
   } else {
     MaskAnalysis::KeyBounds bounds = keyBounds(query, rows);
     Value endKey = add(firstKey, numKeysHere);
-    Value visible = b.createOrFold<arith::AndIOp>(
-        loc, less(bounds.lo, endKey), less(firstKey, bounds.hi));
+    Value visible = b.createOrFold<arith::AndIOp>(loc, less(bounds.lo, endKey),
+                                                  less(firstKey, bounds.hi));
     next = branch(
         TypeRange(ValueRange(carried)), visible,
         [&] {
@@ -229,17 +225,16 @@ Value TaskBuilder::clipKeys(StepInputs &in,
                                           strides);
   };
   in.key = shorten(in.key, count);
-  in.value = shorten(in.value, schedule.bf16Pairs
-                                   ? ceilDiv(count, constant(2))
-                                   : count);
+  in.value = shorten(in.value,
+                     schedule.bf16Pairs ? ceilDiv(count, constant(2)) : count);
   if (bounds.fullLo == bounds.fullHi)
     return {};
   auto atMost = [&](Value lhs, Value rhs) {
     return b.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::sle, lhs,
                                          rhs);
   };
-  return b.createOrFold<arith::AndIOp>(
-      loc, atMost(bounds.fullLo, in.firstKey), atMost(end, bounds.fullHi));
+  return b.createOrFold<arith::AndIOp>(loc, atMost(bounds.fullLo, in.firstKey),
+                                       atMost(end, bounds.fullHi));
 }
 
 TaskBuilder::State TaskBuilder::branch(TypeRange types, Value condition,
@@ -261,7 +256,8 @@ TaskBuilder::State TaskBuilder::guardedStep(const State &state,
   if (!full)
     return step(state, in, /*masked=*/true);
   return branch(
-      TypeRange(ValueRange(state)), full, [&] { return step(state, in, /*masked=*/false); },
+      TypeRange(ValueRange(state)), full,
+      [&] { return step(state, in, /*masked=*/false); },
       [&] { return step(state, in, /*masked=*/true); });
 }
 
@@ -323,9 +319,9 @@ void TaskBuilder::copyRegions(OnlineAttentionOp step, bool masked) {
   Value factor = staticScale() ? Value() : dynamicScale();
   Type index = b.getIndexType();
   if (score.empty()) {
-    Block *block = b.createBlock(
-        &score, score.end(), {computeType, index, index, index, index},
-        SmallVector<Location>(5, loc));
+    Block *block = b.createBlock(&score, score.end(),
+                                 {computeType, index, index, index, index},
+                                 SmallVector<Location>(5, loc));
     YieldOp::create(b, loc, block->getArgument(0));
   }
   Block &block = score.front();

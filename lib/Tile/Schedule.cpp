@@ -76,8 +76,7 @@ static void chooseSharing(Schedule &schedule, const AttentionSizes &sizes,
     return ShapedType::isDynamic(size) ? 128 : size;
   };
   int64_t bytesPerKey = std::max<int64_t>(
-      1, (orTypical(sizes.width) + orTypical(sizes.valueWidth)) *
-             elementBytes);
+      1, (orTypical(sizes.width) + orTypical(sizes.valueWidth)) * elementBytes);
   int64_t cache = target.l2Bytes > 0 ? target.l2Bytes : 1 << 20;
   int64_t limit = cache / bytesPerKey;
   bool manyQueries = ShapedType::isDynamic(sizes.numQueries) ||
@@ -110,8 +109,8 @@ Schedule mlir::attn::chooseSchedule(AttentionOp op, const CPUTarget &target,
   schedule.blockKeys = request.blockKeys > 0 ? request.blockKeys : blockKeys;
   llvm::raw_string_ostream reason(schedule.reason);
   if (lanes == LaneKind::Features) {
-    int64_t perHead = std::max<int64_t>(
-        1, getMaxFeatureRows(target) / sizes.headsPerGroup);
+    int64_t perHead =
+        std::max<int64_t>(1, getMaxFeatureRows(target) / sizes.headsPerGroup);
     if (!ShapedType::isDynamic(sizes.numQueries))
       perHead = std::clamp<int64_t>(sizes.numQueries, 1, perHead);
     schedule.blockQueries = perHead;
@@ -121,8 +120,7 @@ Schedule mlir::attn::chooseSchedule(AttentionOp op, const CPUTarget &target,
     return schedule;
   }
   bool isHalf = element.isF16() || element.isBF16();
-  bool evenWidth =
-      !ShapedType::isDynamic(sizes.width) && sizes.width % 2 == 0;
+  bool evenWidth = !ShapedType::isDynamic(sizes.width) && sizes.width % 2 == 0;
   schedule.bf16Pairs = element.isBF16() && target.hasBF16Dot &&
                        target.vectorBits == 512 && evenWidth;
   schedule.convertKeysAndValues = isHalf && !schedule.bf16Pairs;

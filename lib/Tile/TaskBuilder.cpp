@@ -404,10 +404,10 @@ SmallVector<Value> TaskBuilder::normalize(ArrayRef<Value> part,
       AffineMap::get(3, 0, layout, b.getContext())};
   for (const Slice &place : places)
     normalizeMaps.push_back(packMap(place.kept));
-  auto result = NormalizeOp::create(
-      b, loc, TypeRange(slices), part[0], part[1], part[2], slices[0],
-      slices.size() > 1 ? slices[1] : Value(),
-      b.getAffineMapArrayAttr(normalizeMaps));
+  auto result =
+      NormalizeOp::create(b, loc, TypeRange(slices), part[0], part[1], part[2],
+                          slices[0], slices.size() > 1 ? slices[1] : Value(),
+                          b.getAffineMapArrayAttr(normalizeMaps));
   return SmallVector<Value>(result.getResults());
 }
 

@@ -70,8 +70,7 @@ private:
   Value packRows(Value source, ArrayRef<unsigned> kept, Value rows,
                  Value columns, bool pairs);
   State sharedBlocks(const State &state, Value firstQuery, Value numRows,
-                     Value key, Value value, Value firstKey,
-                     Value numKeysHere);
+                     Value key, Value value, Value firstKey, Value numKeysHere);
   /// One key block for one query block; `full` says at run time whether all
   /// pairs are kept, and is null when that is not known to happen.
   struct StepInputs {

@@ -23,8 +23,8 @@ using namespace mlir::attn;
 
 static void reportMask(AttentionOp op, const MaskAnalysis &mask,
                        const AttentionSizes &sizes) {
-  auto options = remark::RemarkOpts::name("MaskAnalysis")
-                     .category("attn-tile-attention");
+  auto options =
+      remark::RemarkOpts::name("MaskAnalysis").category("attn-tile-attention");
   if (!mask.isExact()) {
     for (Operation *defeating : mask.getDefeatingOps())
       remark::missed(defeating->getLoc(), options)
@@ -49,11 +49,12 @@ static void reportMask(AttentionOp op, const MaskAnalysis &mask,
 }
 
 static void reportSchedule(AttentionOp op, const Schedule &schedule) {
-  remark::passed(op.getLoc(), remark::RemarkOpts::name("Schedule")
-                                  .category("attn-tile-attention"))
+  remark::passed(
+      op.getLoc(),
+      remark::RemarkOpts::name("Schedule").category("attn-tile-attention"))
       << "tiled into blocks of " << std::to_string(schedule.blockQueries)
-      << " queries x " << std::to_string(schedule.blockKeys)
-      << " keys; " << schedule.reason;
+      << " queries x " << std::to_string(schedule.blockKeys) << " keys; "
+      << schedule.reason;
 }
 
 // Key and value heads of a group can be read once for all its query heads
@@ -63,9 +64,8 @@ static bool supportsFeatureLanes(AttentionOp op) {
     for (AffineExpr expr : map.getResults())
       if (expr.isFunctionOfDim(kHead)) {
         auto division = dyn_cast<AffineBinaryOpExpr>(expr);
-        return division
-                   ? cast<AffineConstantExpr>(division.getRHS()).getValue()
-                   : 1;
+        return division ? cast<AffineConstantExpr>(division.getRHS()).getValue()
+                        : 1;
       }
     return 0;
   };
@@ -131,12 +131,10 @@ LogicalResult mlir::attn::tileAttention(RewriterBase &rewriter, AttentionOp op,
   Value numQueries = TaskBuilder::getSize(rewriter, op, kQuery);
   Value limit =
       arith::ConstantIndexOp::create(rewriter, op.getLoc(), maxQueries);
-  Value few = arith::CmpIOp::create(rewriter, op.getLoc(),
-                                    arith::CmpIPredicate::sle, numQueries,
-                                    limit);
-  Value many = arith::CmpIOp::create(rewriter, op.getLoc(),
-                                     arith::CmpIPredicate::sgt, numQueries,
-                                     limit);
+  Value few = arith::CmpIOp::create(
+      rewriter, op.getLoc(), arith::CmpIPredicate::sle, numQueries, limit);
+  Value many = arith::CmpIOp::create(
+      rewriter, op.getLoc(), arith::CmpIPredicate::sgt, numQueries, limit);
   // One after the other, and one of them without tasks: both then write
   // straight into the caller's buffers.
   outputs = build(LaneKind::Features, few);
@@ -156,6 +154,32 @@ struct TileAttentionPass final
       getOperation().emitError() << error;
       return signalPassFailure();
     }
+    FailureOr<ScheduleRequest> request = readOptions();
+    if (failed(request))
+      return signalPassFailure();
+    SmallVector<AttentionOp> ops;
+    getOperation().walk([&](AttentionOp op) { ops.push_back(op); });
+    IRRewriter rewriter(&getContext());
+    for (AttentionOp op : ops)
+      if (failed(tileAttention(rewriter, op, *description, *request)))
+        return signalPassFailure();
+  }
+
+private:
+  FailureOr<ScheduleRequest> readOptions() {
+    // Queries of a step are unrolled and blocks of a task are kept at once:
+    // sizes no schedule profits from would only cost compile time and memory.
+    std::tuple<StringRef, int64_t, int64_t> sizes[] = {
+        {"block-queries", blockQueries, 512},
+        {"block-keys", blockKeys, 1 << 16},
+        {"blocks-per-task", blocksPerTask, 64}};
+    for (auto [name, value, most] : sizes)
+      if (value < 0 || value > most) {
+        getOperation().emitError()
+            << "expects option '" << name << "' to be between 0 and " << most
+            << ", but got " << value;
+        return failure();
+      }
     ScheduleRequest request;
     request.blockQueries = blockQueries;
     request.blockKeys = blockKeys;
@@ -168,14 +192,9 @@ struct TileAttentionPass final
       getOperation().emitError()
           << "unknown schedule '" << schedule
           << "', expected auto, lanes-queries or lanes-features";
-      return signalPassFailure();
+      return failure();
     }
-    SmallVector<AttentionOp> ops;
-    getOperation().walk([&](AttentionOp op) { ops.push_back(op); });
-    IRRewriter rewriter(&getContext());
-    for (AttentionOp op : ops)
-      if (failed(tileAttention(rewriter, op, *description, request)))
-        return signalPassFailure();
+    return request;
   }
 };
 } // namespace

@@ -1,8 +1,10 @@
 // RUN: attn-opt %s -attn-tile-attention=target=cpu:x86-64-v4 -split-input-file -verify-diagnostics
 // RUN: not attn-opt %s -attn-expand -attn-tile-attention=schedule=lanes-heads 2>&1 | FileCheck %s --check-prefix=SCHEDULE
+// RUN: not attn-opt %s -attn-expand -attn-tile-attention=block-queries=1000000 2>&1 | FileCheck %s --check-prefix=SIZE
 // RUN: not attn-opt %s -attn-expand -attn-tile-attention=target=cpu:z80 2>&1 | FileCheck %s --check-prefix=TARGET
 
 // SCHEDULE: error: unknown schedule 'lanes-heads', expected auto, lanes-queries or lanes-features
+// SIZE: error: expects option 'block-queries' to be between 0 and 512, but got 1000000
 // TARGET: error: unknown target 'cpu:z80', expected 'host' or one of 'cpu:x86-64'
 
 func.func @named_mask(%q: tensor<64x64xf32>, %k: tensor<128x64xf32>,

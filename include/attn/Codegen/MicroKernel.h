@@ -29,8 +29,7 @@ struct RegisterTile {
   using ScalarOperand = llvm::function_ref<Value(Value k, unsigned row)>;
   using VectorOperand = llvm::function_ref<Value(Value k, unsigned vector)>;
   SmallVector<Value> multiply(KernelBuilder &k, Value depth, ValueRange init,
-                              ScalarOperand scalar,
-                              VectorOperand vector) const;
+                              ScalarOperand scalar, VectorOperand vector) const;
 };
 
 /// Rows of a register tile `vectors` wide that fill, and do not spill, the

@@ -1,4 +1,5 @@
-//===- OnlineStep.h - One step of online attention as vector code *- C++ -*-===//
+//===- OnlineStep.h - One step of online attention as vector code *- C++
+//-*-===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
