@@ -49,12 +49,18 @@ def ConvertToLLVMPass : Pass<"attn-convert-to-llvm", "::mlir::ModuleOp"> {
     dimensions are reduced to vectors of one first.
 
     Before:
+
     ```mlir
-    %v = vector.load %m[%i] : memref<?xf32>, vector<16xf32>
-    %y = vector.fma %v, %v, %v : vector<16xf32>
+    func.func @f(%buffer: memref<?xf32>, %i: index) -> vector<16xf32> {
+      %v = vector.load %buffer[%i] : memref<?xf32>, vector<16xf32>
+      %y = vector.fma %v, %v, %v : vector<16xf32>
+      return %y : vector<16xf32>
+    }
     ```
+
     After:
-    ```mlir
+
+    ```
     %p = llvm.getelementptr %base[%i] : (!llvm.ptr, i64) -> !llvm.ptr, f32
     %v = llvm.load %p : !llvm.ptr -> vector<16xf32>
     %y = llvm.intr.fmuladd(%v, %v, %v) : ...
@@ -76,11 +82,20 @@ def LowerTransfersPass : Pass<"attn-lower-transfers", "::mlir::func::FuncOp"> {
     Applies to `vector.transfer_read` and `vector.transfer_write` of any rank.
 
     Before:
+
     ```mlir
-    %v = vector.transfer_read %m[%i, %j], %pad : memref<?x?xf32>, vector<4x8xf32>
+    func.func @f(%buffer: memref<?x?xf32>, %i: index, %j: index)
+        -> vector<4x8xf32> {
+      %pad = arith.constant 0.0 : f32
+      %tile = vector.transfer_read %buffer[%i, %j], %pad
+        : memref<?x?xf32>, vector<4x8xf32>
+      return %tile : vector<4x8xf32>
+    }
     ```
+
     After:
-    ```mlir
+
+    ```
     scf.for %k = %c0 to %c4 step %c1 {
       %row = vector.transfer_read %m[%ik, %j], %pad : memref<?x?xf32>, vector<8xf32>
       ...
