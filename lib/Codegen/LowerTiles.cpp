@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -132,6 +133,20 @@ static void lowerCopies(func::FuncOp function) {
   });
 }
 
+// Other graph operations: plain loops.
+static LogicalResult lowerToLoops(func::FuncOp function) {
+  SmallVector<linalg::LinalgOp> ops;
+  function.walk([&](linalg::LinalgOp op) { ops.push_back(op); });
+  IRRewriter rewriter(function.getContext());
+  for (linalg::LinalgOp op : ops) {
+    rewriter.setInsertionPoint(op);
+    if (failed(linalg::linalgOpToLoops(rewriter, op)))
+      return op.emitOpError("has no lowering to loops");
+    rewriter.eraseOp(op);
+  }
+  return success();
+}
+
 namespace {
 struct LowerTilesPass final
     : public attn::impl::LowerTilesPassBase<LowerTilesPass> {
@@ -179,6 +194,8 @@ struct LowerTilesPass final
         return signalPassFailure();
       op->erase();
     }
+    if (failed(lowerToLoops(getOperation())))
+      return signalPassFailure();
   }
 };
 } // namespace

@@ -11,7 +11,6 @@
 #include "attn/Pipelines/Passes.h"
 #include "attn/Target/CPU/Passes.h"
 #include "attn/Tile/Passes.h"
-#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 #include <array>
@@ -66,7 +65,6 @@ static void buildCodegen(OpPassManager &pm, const CompileOptions &options) {
   LowerTilesPassOptions lower;
   lower.target = options.target;
   pm.addNestedPass<func::FuncOp>(createLowerTilesPass(lower));
-  pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
   pm.addNestedPass<func::FuncOp>(createPlaceBuffersPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

@@ -44,15 +44,17 @@ int64_t mlir::attn::getMaxFeatureRows(const CPUTarget &target) {
 // Vectors of queries per step. Two of 16 lanes and eight rows of keys keep as
 // many accumulators as four and four, run as fast on long rows of keys (within
 // 2 % at N = 1024 to 8192) and lose less at the edge of a mask (causal, N =
-// 1024: 0.87 of the FMA peak instead of 0.85).
-static int64_t getQueryVectors(const CPUTarget &target, int64_t lanes) {
-  return target.vectorRegisters >= 32 && lanes < 16 ? 4 : 2;
+// 1024: 0.87 of the FMA peak instead of 0.85). bf16 pairs do twice the work per
+// broadcast and gain from four.
+static int64_t getQueryVectors(const CPUTarget &target, int64_t lanes,
+                               bool pairs) {
+  return target.vectorRegisters >= 32 && (lanes < 16 || pairs) ? 4 : 2;
 }
 
 static void chooseQueryBlock(Schedule &schedule, const AttentionSizes &sizes,
                              const CPUTarget &target, int64_t lanes,
                              const ScheduleRequest &request) {
-  int64_t vectors = getQueryVectors(target, lanes);
+  int64_t vectors = getQueryVectors(target, lanes, schedule.bf16Pairs);
   if (request.blockQueries > 0)
     vectors = llvm::divideCeil(request.blockQueries, lanes);
   else if (!ShapedType::isDynamic(sizes.numQueries))
@@ -67,7 +69,8 @@ static void chooseQueryBlock(Schedule &schedule, const AttentionSizes &sizes,
 static void chooseSharing(Schedule &schedule, const AttentionSizes &sizes,
                           const CPUTarget &target, int64_t elementBytes,
                           const ScheduleRequest &request, bool banded) {
-  constexpr int64_t kSharedBlocks = 4;
+  // Packed pairs of values are made once per key block: more blocks use them.
+  int64_t sharedBlocks = schedule.bf16Pairs ? 8 : 4;
   if (request.blocksPerTask > 0) {
     schedule.blocksPerTask = request.blocksPerTask;
     return;
@@ -85,13 +88,11 @@ static void chooseSharing(Schedule &schedule, const AttentionSizes &sizes,
   // then are in the cache without further ado.
   if (!manyQueries || banded)
     return;
-  if (ShapedType::isDynamic(sizes.numKeys)) {
-    schedule.blocksPerTask = kSharedBlocks;
+  bool packs = schedule.convertKeysAndValues || schedule.bf16Pairs;
+  if (packs || ShapedType::isDynamic(sizes.numKeys) || sizes.numKeys > limit)
+    schedule.blocksPerTask = sharedBlocks;
+  if (!packs && ShapedType::isDynamic(sizes.numKeys))
     schedule.shareAboveKeys = limit;
-  } else if (sizes.numKeys > limit || schedule.convertKeysAndValues ||
-             schedule.bf16Pairs) {
-    schedule.blocksPerTask = kSharedBlocks;
-  }
 }
 
 Schedule mlir::attn::chooseSchedule(AttentionOp op, const CPUTarget &target,
@@ -111,7 +112,9 @@ Schedule mlir::attn::chooseSchedule(AttentionOp op, const CPUTarget &target,
   if (lanes == LaneKind::Features) {
     int64_t perHead =
         std::max<int64_t>(1, getMaxFeatureRows(target) / sizes.headsPerGroup);
-    if (!ShapedType::isDynamic(sizes.numQueries))
+    if (request.blockQueries > 0)
+      perHead = request.blockQueries;
+    else if (!ShapedType::isDynamic(sizes.numQueries))
       perHead = std::clamp<int64_t>(sizes.numQueries, 1, perHead);
     schedule.blockQueries = perHead;
     reason << "features in lanes: " << perHead * sizes.headsPerGroup
@@ -124,6 +127,8 @@ Schedule mlir::attn::chooseSchedule(AttentionOp op, const CPUTarget &target,
   schedule.bf16Pairs = element.isBF16() && target.hasBF16Dot &&
                        target.vectorBits == 512 && evenWidth;
   schedule.convertKeysAndValues = isHalf && !schedule.bf16Pairs;
+  if (schedule.bf16Pairs && request.blockKeys == 0)
+    schedule.blockKeys = 192;
   chooseQueryBlock(schedule, sizes, target, vectorLanes, request);
   chooseSharing(schedule, sizes, target, element.getIntOrFloatBitWidth() / 8,
                 request, banded);
@@ -132,7 +137,10 @@ Schedule mlir::attn::chooseSchedule(AttentionOp op, const CPUTarget &target,
          << " registers";
   if (schedule.blocksPerTask > 1)
     reason << "; " << schedule.blocksPerTask
-           << " query blocks share a key block: keys and values of a head "
+           << " query blocks share a key block";
+  if (schedule.blocksPerTask > 1 && !schedule.bf16Pairs &&
+      !schedule.convertKeysAndValues)
+    reason << ": keys and values of a head "
            << (schedule.shareAboveKeys ? "may exceed " : "exceed ")
            << "the second-level cache (" << target.l2Bytes / 1024 << " KiB)";
   if (schedule.bf16Pairs)

@@ -53,16 +53,20 @@ Sizes = tuple[int, int, int, int]  # B, H, L, S
 
 def _size_class(rows: int, queries: int) -> int:
     """Which kernel serves a call: 0, 1 small blocks, 2 any; 3.. few rows."""
-    block = 0 if queries <= QUERY_BLOCKS[0] else 1 if queries <= QUERY_BLOCKS[1] else 2
-    return block + 3 if rows <= FEW_ROWS else block
+    if rows <= FEW_ROWS:
+        return 3 + max(queries - 1, 0).bit_length()
+    return 0 if queries <= QUERY_BLOCKS[0] else 1 if queries <= QUERY_BLOCKS[1] else 2
 
 
 def _class_options(options: Options, size_class: int) -> Options:
     schedule, block = options.schedule, options.block_queries
+    few = size_class >= 3
     if schedule == "auto":
-        schedule = "lanes-features" if size_class >= 3 else "lanes-queries"
-    if block == 0 and size_class % 3 < len(QUERY_BLOCKS):
-        block = QUERY_BLOCKS[size_class % 3]
+        schedule = "lanes-features" if few else "lanes-queries"
+    if block == 0 and few and schedule == "lanes-features":
+        block = 1 << (size_class - 3)
+    elif block == 0 and size_class < len(QUERY_BLOCKS):
+        block = QUERY_BLOCKS[size_class]
     return Options(
         block_queries=block,
         block_keys=options.block_keys,

@@ -78,7 +78,8 @@ def LowerTilesPass : Pass<"attn-lower-tiles", "::mlir::func::FuncOp"> {
     of tiles, all on buffers, by vector, scf and memref operations for the
     target: register tiles with stationary accumulators, a polynomial 2^x,
     tails by clamped rows and lane masks. Score and mask regions are inlined on
-    vectors. Never reads outside a buffer.
+    vectors. Other linalg operations become plain loops. Never reads outside a
+    buffer.
 
     Before:
 
