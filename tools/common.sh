@@ -162,9 +162,12 @@ install_package() {
   site=$(.venv/bin/python -c \
     'import sysconfig; print(sysconfig.get_path("purelib"))')
   printf '%s\n' "$PWD/build/python" >"$site/attn_mlir.pth"
-  for tool in build/bin/attn-*; do
-    [[ -x $tool ]] && ln -sf "$PWD/$tool" .venv/bin/
+  for tool in attn-opt attn-run; do
+    ln -sf "$PWD/build/bin/$tool" .venv/bin/
   done
+  printf '#!%s\nfrom attn_mlir._cli import attn_bench\n\nattn_bench()\n' \
+    "$PWD/.venv/bin/python" >.venv/bin/attn-bench
+  chmod +x .venv/bin/attn-bench
   .venv/bin/python -c 'import attn_mlir' ||
     fail "the package was built but does not import"
 }

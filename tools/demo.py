@@ -77,10 +77,10 @@ CASES = [
         torch_arguments={"is_causal": True, "enable_gqa": True},
     ),
     Case(
-        "window of 256, soft-capped logits",
-        (1, 8, 8, 2048, 2048, 64),
+        "window of 128, soft-capped logits",
+        (1, 8, 8, 1024, 1024, 64),
         arguments=lambda case: {
-            "mask": am.masks.window(255, 0),
+            "mask": am.masks.window(127, 0),
             "score": am.scores.softcap(30.0),
         },
         torch_arguments=None,
@@ -163,7 +163,9 @@ def judge(case: Case, peak: float, seconds: float) -> tuple[list[str], bool]:
     arguments = case.arguments(case)
     keep = kept_pairs(case)
     exact = am.reference.attention(query, key, value, **arguments)
+    start = time.perf_counter()
     plain = in_numpy(case, keep, query, key, value)
+    numpy_seconds = time.perf_counter() - start
     ours = np.empty_like(query)
 
     def run_ours() -> None:
@@ -177,10 +179,7 @@ def judge(case: Case, peak: float, seconds: float) -> tuple[list[str], bool]:
         floor *= float(np.abs(exact).max())
     allowed = 2 * plain_error + floor
 
-    actions: dict[str, Callable[[], Any]] = {
-        "ours": run_ours,
-        "numpy": lambda: in_numpy(case, keep, query, key, value),
-    }
+    actions: dict[str, Callable[[], Any]] = {"ours": run_ours}
     if torch is not None and case.torch_arguments is not None:
         tensors = [torch.from_numpy(x) for x in (query, key, value)]
         attend = torch.nn.functional.scaled_dot_product_attention
@@ -197,7 +196,7 @@ def judge(case: Case, peak: float, seconds: float) -> tuple[list[str], bool]:
         f"{allowed:.1e}",
         f"{taken['ours'] * 1e3:.2f} ms",
         f"{flops / taken['ours'] / peak:.0%}",
-        f"{taken['numpy'] / taken['ours']:.1f}x",
+        f"{numpy_seconds / taken['ours']:.1f}x",
         f"{taken['torch'] / taken['ours']:.2f}x" if "torch" in taken else "-",
     ]
     return row, error <= allowed
@@ -241,7 +240,7 @@ def from_ir() -> None:
             short = re.sub(r" (?:shared_outs|iter_args|ins|attributes).*", " ...", line)
             print("    " + "  " * indent + short.strip())
     print()
-    sizes = "--shapes=8x1024x64,2x3000x64,2x3000x64"
+    sizes = "--shapes=8x1024x64,2x1100x64,2x1100x64"
     report = tool("attn-run", sizes, "--compare", "--time", "--remarks")
     for line in report.splitlines():
         print(
