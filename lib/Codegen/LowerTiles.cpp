@@ -140,8 +140,10 @@ static LogicalResult lowerToLoops(func::FuncOp function) {
   IRRewriter rewriter(function.getContext());
   for (linalg::LinalgOp op : ops) {
     rewriter.setInsertionPoint(op);
-    if (failed(linalg::linalgOpToLoops(rewriter, op)))
-      return op.emitOpError("has no lowering to loops");
+    if (!op.hasPureBufferSemantics() ||
+        failed(linalg::linalgOpToLoops(rewriter, op)))
+      return op.emitOpError("expects buffers, but got tensors (run "
+                            "attn-bufferize)");
     rewriter.eraseOp(op);
   }
   return success();

@@ -113,8 +113,8 @@ Schedule mlir::attn::chooseSchedule(AttentionOp op, const CPUTarget &target,
     int64_t perHead =
         std::max<int64_t>(1, getMaxFeatureRows(target) / sizes.headsPerGroup);
     if (request.blockQueries > 0)
-      perHead = request.blockQueries;
-    else if (!ShapedType::isDynamic(sizes.numQueries))
+      perHead = std::min(perHead, request.blockQueries);
+    if (!ShapedType::isDynamic(sizes.numQueries))
       perHead = std::clamp<int64_t>(sizes.numQueries, 1, perHead);
     schedule.blockQueries = perHead;
     reason << "features in lanes: " << perHead * sizes.headsPerGroup

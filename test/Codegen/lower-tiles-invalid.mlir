@@ -84,3 +84,13 @@ func.func @tensors(%x: tensor<?x64xf32>, %init: tensor<64x64xf32>)
     -> tensor<64x64xf32>
   return %out : tensor<64x64xf32>
 }
+
+// -----
+
+func.func @graph_on_tensors(%x: tensor<4xf32>, %y: tensor<4xf32>)
+    -> tensor<4xf32> {
+  // expected-error @below {{expects buffers, but got tensors (run attn-bufferize)}}
+  %r = linalg.add ins(%x, %x : tensor<4xf32>, tensor<4xf32>)
+                  outs(%y : tensor<4xf32>) -> tensor<4xf32>
+  return %r : tensor<4xf32>
+}

@@ -267,10 +267,6 @@ static void printFloat64(AsmPrinter &printer, FloatAttr attr) {
 
 LogicalResult SoftcapAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                   FloatAttr cap) {
-  if (!cap.getType().isF64())
-    return emitError() << "expects the cap of '#attn.softcap' to be f64, but "
-                          "got "
-                       << cap.getType();
   double value = cap.getValueAsDouble();
   if (!std::isfinite(value) || value <= 0)
     return emitError() << "expects the cap of '#attn.softcap' to be positive "
