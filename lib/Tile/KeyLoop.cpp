@@ -36,7 +36,7 @@ MaskAnalysis::KeyBounds TaskBuilder::keyBounds(Value firstQuery,
                              numKeys);
 }
 
-TaskBuilder::State TaskBuilder::keyLoop(State state, Value firstQuery,
+TaskBuilder::State TaskBuilder::keyLoop(const State &state, Value firstQuery,
                                         Value numRows) {
   MaskAnalysis::KeyBounds bounds = keyBounds(firstQuery, numRows);
   if (mask && !shared)

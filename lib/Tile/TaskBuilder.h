@@ -62,7 +62,7 @@ private:
   Value dynamicScale();
 
   // The key loop (KeyLoop.cpp).
-  State keyLoop(State state, Value firstQuery, Value numRows);
+  State keyLoop(const State &state, Value firstQuery, Value numRows);
   MaskAnalysis::KeyBounds keyBounds(Value firstQuery, Value numRows);
   State segmentedKeyLoop(const State &state, Value firstQuery, Value numRows,
                          const MaskAnalysis::KeyBounds &bounds);

@@ -31,8 +31,7 @@ Phases: input raise expand specialize tile codegen target
 static bool expandShortOption(StringRef argument, std::string &expanded) {
   StringRef flag = "attn-compile-to=";
   size_t position = argument.find(flag);
-  if (position == StringRef::npos || position > 2 ||
-      !argument.take_front(position).trim('-').empty())
+  if (position > 2 || !argument.take_front(position).trim('-').empty())
     return true;
   StringRef value = argument.drop_front(position + flag.size());
   StringRef first = value.take_until([](char c) { return c == ' '; });
