@@ -49,8 +49,7 @@ FailureOr<StepLayout> mlir::attn::getStepLayout(OnlineAttentionOp op) {
 StepOperands::StepOperands(KernelBuilder &k, OnlineAttentionOp op)
     : query(op.getQuery()), key(op.getKey()), value(op.getValue()),
       accumulator(op.getAccumulator()), maximum(op.getMaximum()),
-      sum(op.getSum()), logitScale(op.getLogitScale().convertToDouble()),
-      hasRegions(!op.getScoreRegion().empty() || !op.getMaskRegion().empty()) {
+      sum(op.getSum()), logitScale(op.getLogitScale().convertToDouble()) {
   numKeys = k.dim(key, 0);
   width = k.dim(key, 1);
   SmallVector<AffineMap> maps = op.getRoleMaps();

@@ -15,6 +15,7 @@
 #include "llvm/ExecutionEngine/Orc/SelfExecutorProcessControl.h"
 #include "llvm/Object/ObjectFile.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/TargetParser/Host.h"
 
@@ -146,7 +147,8 @@ static Expected<Session &> getSession(bool gdb) {
   return *session;
 }
 
-/// Names the code in /tmp/perf-<pid>.map, which `perf report` reads.
+/// Names the code in perf-<pid>.map of the temporary folder, where `perf
+/// report` looks for it.
 static Error writePerfMap(MemoryBufferRef buffer, StringRef entry,
                           uint64_t entryAddress) {
   auto object = object::ObjectFile::createObjectFile(buffer);
@@ -177,8 +179,10 @@ static Error writePerfMap(MemoryBufferRef buffer, StringRef entry,
   llvm::sort(functions,
              [](auto &lhs, auto &rhs) { return lhs.offset < rhs.offset; });
   std::error_code error;
-  raw_fd_ostream file("/tmp/perf-" + std::to_string(getpid()) + ".map", error,
-                      sys::fs::OF_Append);
+  SmallString<128> path;
+  sys::path::system_temp_directory(/*erasedOnReboot=*/true, path);
+  sys::path::append(path, "perf-" + std::to_string(getpid()) + ".map");
+  raw_fd_ostream file(path, error, sys::fs::OF_Append);
   if (error)
     return createStringError(error, "cannot write perf's map file");
   for (size_t i = 0; i < functions.size(); ++i) {

@@ -177,8 +177,7 @@ TaskBuilder::TaskBuilder(OpBuilder &builder, AttentionOp op,
     : b(builder), op(op), loc(op.getLoc()), schedule(schedule), mask(mask),
       maps(op.getRoleMaps()), computeType(op.getComputeType()),
       features(schedule.lanes == LaneKind::Features),
-      keyGroup(getGroup(maps[1])), valueGroup(getGroup(maps[2])),
-      shared(schedule.blocksPerTask > 1) {}
+      keyGroup(getGroup(maps[1])), shared(schedule.blocksPerTask > 1) {}
 
 // The result is written whole: what the destinations held is of no use.
 SmallVector<Value> TaskBuilder::createOutputs(OpBuilder &builder,

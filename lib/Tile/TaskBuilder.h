@@ -116,7 +116,7 @@ private:
   bool features;
   Value numQueries, numKeys, width, valueWidth;
   Value batch, head;
-  int64_t keyGroup, valueGroup;
+  int64_t keyGroup;
   /// Query blocks per task: a constant, or chosen at run time.
   Value blocksPerTask;
   bool shared;

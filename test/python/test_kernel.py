@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -343,3 +344,17 @@ if child == 0:
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_perf_finds_the_names_of_generated_code(tmp_path: Path) -> None:
+    code = """
+from attn_mlir import _native
+source = "func.func @named(%x: tensor<4xf32>) -> tensor<4xf32> { return %x : tensor<4xf32> }"
+kernel = _native.compile(source, perf=True)
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    (written,) = tmp_path.glob("perf-*.map")
+    assert any(
+        line.split()[2] == "named_packed" for line in written.read_text().splitlines()
+    )

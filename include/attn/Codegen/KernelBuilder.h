@@ -91,7 +91,7 @@ public:
   void store(Value value, Value memref, ValueRange indices);
   Value loadScalar(Value memref, ValueRange indices);
   void storeScalar(Value value, Value memref, ValueRange indices);
-  /// `count` elements from `indices` on, the other lanes zero.
+  /// The lanes of `mask` from `indices` on; the others zero, or not written.
   Value loadFirst(Value memref, ValueRange indices, Value mask,
                   VectorType vector);
   void storeFirst(Value value, Value memref, ValueRange indices, Value mask);

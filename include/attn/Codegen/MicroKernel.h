@@ -33,7 +33,7 @@ struct RegisterTile {
 };
 
 /// Rows of a register tile `vectors` wide that fill, and do not spill, the
-/// target's registers: 16 to 24 accumulators of 32, 10 to 12 of 16.
+/// target's registers: 16 accumulators of 32 registers, 12 of 16.
 unsigned getTileRows(const CPUTarget &target, unsigned vectors);
 
 /// Transposes a square of vectors: as many as lanes.

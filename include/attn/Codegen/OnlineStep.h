@@ -1,5 +1,4 @@
-//===- OnlineStep.h - One step of online attention as vector code *- C++
-//-*-===//
+//===- OnlineStep.h - A step of online attention as code --------*- C++ -*-===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -49,7 +48,6 @@ struct StepOperands {
   /// Position of the tile in the whole problem.
   Value batch, head, firstQuery, firstKey;
   double logitScale;
-  bool hasRegions;
 };
 
 /// An upper bound of the keys of a step, to size its scratch by.

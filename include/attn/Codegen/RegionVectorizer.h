@@ -39,7 +39,6 @@ public:
 
   /// Emits the rest for lane group `group`, with the remaining arguments in
   /// order, each a scalar or a vector; gives the region's result as a vector.
-  /// Scalars that are the same for all groups are emitted once per `row` key.
   Value evaluate(unsigned group, ArrayRef<Value> remaining);
 
 private:

@@ -8,8 +8,7 @@ def ApproximateMathPass
   let summary = "Replaces transcendental functions on vectors by polynomials";
   let description = [{
     Upstream's polynomial approximations of tanh, exp, log and the like, for
-    f32: a call of the math library per lane costs 50 times more. f64 stays a
-    library call.
+    f32: otherwise each lane is a call of the math library. f64 stays one.
 
     Applies to math operations on vectors and scalars; leaves those the target
     has instructions for.
@@ -40,9 +39,9 @@ def ConvertToLLVMPass : Pass<"attn-convert-to-llvm", "::mlir::ModuleOp"> {
   let summary = "Converts every dialect of the codegen level to LLVM's at once";
   let description = [{
     Upstream's conversions of affine maps, arith, cf, func, index, math, memref,
-    ub and vector in one run, after views have become pointer arithmetic. As separate passes each of them visits every operation
-    and joins its results to the others' by casts, which takes four times as
-    long.
+    ub and vector in one run, after views have become pointer arithmetic. As
+    separate passes each of them visits every operation and joins its results
+    to the others' by casts, which takes longer.
 
     Applies to modules without structured control flow.
     Operations of other dialects stay as they are. Vectors of several
