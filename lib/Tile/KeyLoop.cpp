@@ -233,8 +233,11 @@ Value TaskBuilder::clipKeys(StepInputs &in,
     return b.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::sle, lhs,
                                          rhs);
   };
+  // With pairs an odd last key lies beside the value of the next one, which
+  // these rows must not see: only the masked step looks at what it holds.
+  Value last = schedule.bf16Pairs ? endKey : end;
   return b.createOrFold<arith::AndIOp>(loc, atMost(bounds.fullLo, in.firstKey),
-                                       atMost(end, bounds.fullHi));
+                                       atMost(last, bounds.fullHi));
 }
 
 TaskBuilder::State TaskBuilder::branch(TypeRange types, Value condition,

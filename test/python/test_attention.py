@@ -415,3 +415,17 @@ def test_explain() -> None:
     )
     assert "65 queries" in text
     assert "copy: 'q'" in text
+
+
+def test_value_beside_the_last_key_of_a_pair_does_not_leak() -> None:
+    """Rows below 600 see an odd number of keys, and 0 * NaN is NaN."""
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    rng = np.random.default_rng(0)
+    q, k, v = (
+        rng.standard_normal((1, 1, 2002, 64)).astype(ml_dtypes.bfloat16)
+        for _ in range(3)
+    )
+    v[0, 0, 1001] = np.nan
+    out = am.attention(q, k, v, mask=lambda b, h, i, j: (i >= 600) | (j < 1001))
+    assert np.isfinite(out[0, 0, :600].astype(np.float32)).all()
+    assert np.isnan(out[0, 0, 600:].astype(np.float32)).all()
