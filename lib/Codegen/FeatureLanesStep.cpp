@@ -74,12 +74,20 @@ private:
                         : k.load(buffer, indices, vector);
     return k.convertFloat(loaded, k.type);
   }
-  /// Asks for a row some rows ahead. Each row is used once, so that memory is
-  /// the limit; the hardware's own prefetching reaches two thirds of it.
+  /// The row of the key some keys ahead, to ask for early. Each row is used
+  /// once, so that memory is the limit; the hardware's own prefetching reaches
+  /// two thirds of it.
+  Value rowAhead(Value key) {
+    constexpr int64_t kKeysAhead = 16;
+    Value ahead = k.addIndex(key, kKeysAhead);
+    // Rows beyond the last may be asked for, but not looked up.
+    if (in.keyRows)
+      ahead = k.minIndex(ahead, k.subIndex(in.numKeys, k.index(1)));
+    return in.keyRow(k, ahead);
+  }
   void prefetch(Value buffer, Value row, Value column) {
-    constexpr int64_t kRowsAhead = 16;
     memref::PrefetchOp::create(k.builder, k.loc, buffer,
-                               ValueRange{k.addIndex(row, kRowsAhead), column},
+                               ValueRange{row, column},
                                /*isWrite=*/false,
                                /*localityHint=*/3, /*isDataCache=*/true);
   }
@@ -133,17 +141,20 @@ void FeatureLanesStep::emitScores() {
 // As many products as lanes, summed over lanes together at the end.
 void FeatureLanesStep::emitScoreTile(Value firstKey, Value firstRow) {
   Value lastKey = k.subIndex(in.numKeys, k.index(1));
-  SmallVector<Value> keys, rows;
-  for (unsigned j = 0; j < keyTile; ++j)
-    keys.push_back(k.minIndex(k.addIndex(firstKey, j), lastKey));
+  SmallVector<Value> keys, keysAhead, rows;
+  for (unsigned j = 0; j < keyTile; ++j) {
+    Value key = k.minIndex(k.addIndex(firstKey, j), lastKey);
+    keys.push_back(in.keyRow(k, key));
+    keysAhead.push_back(rowAhead(key));
+  }
   for (unsigned r = 0; r < rowTile; ++r)
     rows.push_back(clampedRow(firstRow, r));
 
   auto step = [&](Value column, ValueRange running, Value mask) {
     SmallVector<Value> keyVectors, next;
-    for (Value key : keys) {
+    for (auto [key, ahead] : llvm::zip(keys, keysAhead)) {
       keyVectors.push_back(loadWide(in.key, {key, column}, mask));
-      prefetch(in.key, key, column);
+      prefetch(in.key, ahead, column);
     }
     for (unsigned r = 0; r < rowTile; ++r) {
       Value query = loadWide(in.query, {rows[r], column}, mask);
@@ -286,10 +297,11 @@ SmallVector<Value> FeatureLanesStep::addValueRow(const ValueTile &tile,
                                                  Value key,
                                                  ValueRange running) {
   bool guarded = !op.getMaskRegion().empty();
+  Value valueRow = in.keyRow(k, key), ahead = rowAhead(key);
   SmallVector<Value> valueVectors, next;
   for (auto [column, mask] : llvm::zip(tile.columns, tile.masks)) {
-    valueVectors.push_back(loadWide(in.value, {key, column}, mask));
-    prefetch(in.value, key, column);
+    valueVectors.push_back(loadWide(in.value, {valueRow, column}, mask));
+    prefetch(in.value, ahead, column);
   }
   for (Value row : tile.rows) {
     Value weight = k.broadcast(k.loadScalar(scores, {row, key}));

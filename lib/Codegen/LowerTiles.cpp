@@ -66,7 +66,8 @@ static std::optional<GuardedStep> matchGuardedStep(scf::IfOp branch) {
                     masked = onlyStep(branch.getElseRegion());
   auto inputs = [](OnlineAttentionOp op) {
     return std::make_tuple(op.getQuery(), op.getKey(), op.getValue(),
-                           op.getAccumulator(), op.getMaximum(), op.getSum(),
+                           op.getKeyRows(), op.getAccumulator(),
+                           op.getMaximum(), op.getSum(),
                            op.getIndexingMapsAttr(), op.getLogitScaleAttr());
   };
   if (!plain || !masked || inputs(plain) != inputs(masked) ||

@@ -27,15 +27,18 @@ public:
         k(builder, op.getLoc(),
           cast<FloatType>(
               cast<MemRefType>(accumulator.getType()).getElementType()),
-          target) {}
+          target),
+        rowAxes(*getRowAxes(op.getOutputMap())) {}
 
   void emit() {
     AffineExpr r = getAffineDimExpr(1, op.getContext());
     AffineExpr c = getAffineDimExpr(2, op.getContext());
+    AffineMap to = op.getOutputMap();
     auto shape = cast<MemRefType>(accumulator.getType()).getShape();
     bool transposed =
         ArrayRef<AffineExpr>{c, r} == op.getAccumulatorMap().getResults() &&
-        ArrayRef<AffineExpr>{r, c} == op.getOutputMap().getResults();
+        to.getResults().back() == c && !rowAxes.empty() &&
+        !to.isFunctionOfDim(0);
     if (transposed && !ShapedType::isDynamic(shape[1]) &&
         shape[1] % k.lanes == 0)
       emitTransposed();
@@ -81,37 +84,73 @@ private:
         return k.dim(buffer, position);
     return k.index(1);
   }
+  bool isGrid() { return rowAxes.size() > 1; }
+  /// Rows of the state up to the last one the output has.
+  Value numRows() {
+    if (rowAxes.empty())
+      return k.index(1);
+    return k.mulIndex(k.dim(output, rowAxes.front().position),
+                      k.index(rowAxes.front().stride));
+  }
+  /// Calls `body` with every `step`-th row. A row beyond the end of an axis is
+  /// written over its last index, before the row that belongs there: in a grid
+  /// from the last to the first.
+  void forRows(int64_t step, llvm::function_ref<void(Value row)> body);
+  /// Where the row goes in output or log-sum-exp.
+  SmallVector<Value> place(AffineMap map, Value buffer, ValueRange position);
 
   void emitTransposed();
-  void emitTransposedBlock(Value row, Value column, Value rows, Value columns,
+  void emitTransposedBlock(Value row, Value column, Value columns,
                            Value factor);
-  void emitLse(Value row, Value lastRow, Value sum);
+  void emitLse(Value row, Value sum);
   void emitRows();
 
   NormalizeOp op;
   Value accumulator, output;
   Type outputElement;
   KernelBuilder k;
+  SmallVector<RowAxis> rowAxes;
 };
 
 } // namespace
 
+void NormalizeEmitter::forRows(int64_t step,
+                               llvm::function_ref<void(Value row)> body) {
+  Value rows = numRows();
+  Value last =
+      isGrid() ? k.mulIndex(k.subIndex(k.ceilDivIndex(rows, step), k.index(1)),
+                            k.index(step))
+               : Value();
+  k.loop(k.index(0), rows, step,
+         [&](Value row) { body(last ? k.subIndex(last, row) : row); });
+}
+
+SmallVector<Value> NormalizeEmitter::place(AffineMap map, Value buffer,
+                                           ValueRange position) {
+  SmallVector<Value> indices = apply(map, position);
+  for (auto [number, expr] : llvm::enumerate(map.getResults()))
+    if (expr.isFunctionOfDim(1)) {
+      Value last = k.subIndex(k.dim(buffer, number), k.index(1));
+      indices[number] = k.minIndex(indices[number], last);
+    }
+  return indices;
+}
+
 void NormalizeEmitter::emitTransposed() {
-  Value rows = k.dim(output, 0), columns = k.dim(output, 1);
-  k.loop(k.index(0), rows, k.lanes, [&](Value row) {
+  Value columns = extent(op.getOutputMap(), output, 2);
+  forRows(k.lanes, [&](Value row) {
     Value sum = k.load(op.getSum(), {row});
     Value factor = reciprocal(sum, k.splat(0.0), k.splat(1.0));
     if (op.getLse())
-      emitLse(row, k.subIndex(rows, k.index(1)), sum);
+      emitLse(row, sum);
     k.loop(k.index(0), columns, k.lanes, [&](Value column) {
-      emitTransposedBlock(row, column, rows, columns, factor);
+      emitTransposedBlock(row, column, columns, factor);
     });
   });
 }
 
-void NormalizeEmitter::emitTransposedBlock(Value row, Value column, Value rows,
+void NormalizeEmitter::emitTransposedBlock(Value row, Value column,
                                            Value columns, Value factor) {
-  Value lastRow = k.subIndex(rows, k.index(1));
   Value lastColumn = k.subIndex(columns, k.index(1));
   std::optional<int64_t> width = getConstantIntValue(columns);
   bool whole = width && *width % k.lanes == 0;
@@ -125,21 +164,25 @@ void NormalizeEmitter::emitTransposedBlock(Value row, Value column, Value rows,
   // From the last to the first: where rows end inside the block, the last
   // write to the last row is the right one.
   for (unsigned i = k.lanes; i-- > 0;) {
-    Value target = k.minIndex(k.addIndex(row, i), lastRow);
+    SmallVector<Value> target = place(op.getOutputMap(), output,
+                                      {k.index(0), k.addIndex(row, i), column});
     Value rounded = k.convertFloat(block[i], outputElement);
     if (whole)
-      k.store(rounded, output, {target, column});
+      k.store(rounded, output, target);
     else
-      k.storeFirst(rounded, output, {target, column}, mask);
+      k.storeFirst(rounded, output, target, mask);
   }
 }
 
-void NormalizeEmitter::emitLse(Value row, Value lastRow, Value sum) {
+void NormalizeEmitter::emitLse(Value row, Value sum) {
   Value lse = logSumExp(k.load(op.getMaximum(), {row}), sum, k.splat(0.0),
                         k.splat(std::log(2.0)), k.negativeInfinity());
   for (unsigned i = k.lanes; i-- > 0;) {
     Value lane = vector::ExtractOp::create(k.builder, k.loc, lse, int64_t(i));
-    k.storeScalar(lane, op.getLse(), {k.minIndex(k.addIndex(row, i), lastRow)});
+    Value zero = k.index(0);
+    k.storeScalar(
+        lane, op.getLse(),
+        place(op.getLseMap(), op.getLse(), {zero, k.addIndex(row, i), zero}));
   }
 }
 
@@ -152,7 +195,7 @@ void NormalizeEmitter::emitRows() {
       from.getResults().back() == column && to.getResults().back() == column;
   Value columns = extent(to, output, 2);
   k.loop(k.index(0), extent(to, output, 0), 1, [&](Value head) {
-    k.loop(k.index(0), extent(to, output, 1), 1, [&](Value row) {
+    forRows(1, [&](Value row) {
       Value zero = k.index(0);
       SmallVector<Value> position = {head, row, zero};
       SmallVector<Value> state = apply(withoutColumn(from), position);
@@ -163,10 +206,10 @@ void NormalizeEmitter::emitRows() {
             logSumExp(k.loadScalar(op.getMaximum(), state), sum, k.scalar(0.0),
                       k.scalar(std::log(2.0)),
                       k.scalar(-std::numeric_limits<double>::infinity())),
-            op.getLse(), apply(op.getLseMap(), position));
+            op.getLse(), place(op.getLseMap(), op.getLse(), position));
       k.loop(zero, columns, contiguous ? k.lanes : 1, [&](Value at) {
         SmallVector<Value> read = apply(from, {head, row, at});
-        SmallVector<Value> write = apply(to, {head, row, at});
+        SmallVector<Value> write = place(to, output, {head, row, at});
         if (!contiguous) {
           Value value = k.mul(k.loadScalar(accumulator, read), factor);
           k.storeScalar(k.convertFloat(value, outputElement), output, write);

@@ -49,8 +49,9 @@ FailureOr<StepLayout> mlir::attn::getStepLayout(OnlineAttentionOp op) {
 StepOperands::StepOperands(KernelBuilder &k, OnlineAttentionOp op)
     : query(op.getQuery()), key(op.getKey()), value(op.getValue()),
       accumulator(op.getAccumulator()), maximum(op.getMaximum()),
-      sum(op.getSum()), logitScale(op.getLogitScale().convertToDouble()) {
-  numKeys = k.dim(key, 0);
+      sum(op.getSum()), keyRows(op.getKeyRows()),
+      logitScale(op.getLogitScale().convertToDouble()) {
+  numKeys = k.dim(keyRows ? keyRows : key, 0);
   width = k.dim(key, 1);
   SmallVector<AffineMap> maps = op.getRoleMaps();
   for (auto [position, result] : llvm::enumerate(maps[2].getResults()))
@@ -66,11 +67,12 @@ StepOperands::StepOperands(KernelBuilder &k, OnlineAttentionOp op)
 }
 
 int64_t mlir::attn::getMaxKeys(OnlineAttentionOp op) {
-  auto type = cast<MemRefType>(op.getKey().getType());
+  Value keys = op.getKeyRows() ? op.getKeyRows() : op.getKey();
+  auto type = cast<MemRefType>(keys.getType());
   if (!type.isDynamicDim(0))
     return type.getDimSize(0);
   FailureOr<int64_t> bound = ValueBoundsConstraintSet::computeConstantBound(
-      presburger::BoundType::UB, {op.getKey(), /*dim=*/0},
+      presburger::BoundType::UB, {keys, /*dim=*/0},
       /*stopCondition=*/nullptr, /*closedUB=*/true);
   return succeeded(bound) ? *bound : ShapedType::kDynamic;
 }

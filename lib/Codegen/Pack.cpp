@@ -36,7 +36,8 @@ public:
         k(builder, op.getLoc(),
           getWidest(builder, sourceType.getElementType(),
                     destinationType.getElementType()),
-          target) {}
+          target),
+        rowAxes(*getRowAxes(op.getSourceMap())) {}
 
   void emit();
 
@@ -47,8 +48,12 @@ private:
   bool destinationIs(ArrayRef<AffineExpr> results) {
     return op.getDestinationMap().getResults() == results;
   }
-  bool sourceIs(ArrayRef<AffineExpr> results) {
-    return op.getSourceMap().getResults() == results;
+  /// Rows, or the axes of a grid of them, and columns: no heads.
+  bool sourceIsRowMajor() {
+    AffineMap map = op.getSourceMap();
+    return map.getNumResults() > 1 &&
+           map.getResults().back() == dim(kColumns) &&
+           !map.isFunctionOfDim(kHeads);
   }
   SmallVector<Value> apply(AffineMap map, ValueRange position) {
     SmallVector<Value> indices;
@@ -59,6 +64,11 @@ private:
   }
   /// Extent of a dimension of the pack in one of its operands; 1 when absent.
   Value extent(AffineMap map, Value buffer, unsigned dimension);
+  /// Where in the source an element of the destination comes from; rows beyond
+  /// the source repeat the last one, along each axis of a grid.
+  SmallVector<Value> sourceIndices(Value head, Value row, Value column);
+  /// True where the row is one of the source's.
+  Value hasRow(Value row);
   Value scaleValue(Type type);
   bool isScaled() { return op.getScale() || op.getScaleValue(); }
   Value scaled(Value vector);
@@ -82,6 +92,7 @@ private:
   Value source, destination;
   MemRefType sourceType, destinationType;
   KernelBuilder k;
+  SmallVector<RowAxis> rowAxes;
 };
 
 } // namespace
@@ -92,6 +103,42 @@ Value PackEmitter::extent(AffineMap map, Value buffer, unsigned dimension) {
     if (expr.isFunctionOfDim(dimension))
       result = k.mulIndex(result, k.dim(buffer, position));
   return result;
+}
+
+SmallVector<Value> PackEmitter::sourceIndices(Value head, Value row,
+                                              Value column) {
+  Value one = k.index(1);
+  if (Value list = op.getGather()) {
+    Value last = k.subIndex(k.dim(list, 0), one);
+    row = k.loadScalar(list, {k.minIndex(row, last)});
+  }
+  SmallVector<Value> indices = apply(op.getSourceMap(), {head, row, column});
+  if (!op.getGather())
+    for (const RowAxis &axis : rowAxes) {
+      Value last = k.subIndex(k.dim(source, axis.position), one);
+      indices[axis.position] = k.minIndex(indices[axis.position], last);
+    }
+  return indices;
+}
+
+Value PackEmitter::hasRow(Value row) {
+  auto isBelow = [&](Value index, Value size) {
+    return k.builder.createOrFold<arith::CmpIOp>(
+        k.loc, arith::CmpIPredicate::slt, index, size);
+  };
+  if (Value list = op.getGather())
+    return isBelow(row, k.dim(list, 0));
+  SmallVector<Value> indices =
+      apply(op.getSourceMap(), {k.index(0), row, k.index(0)});
+  Value result;
+  for (const RowAxis &axis : rowAxes) {
+    Value inside =
+        isBelow(indices[axis.position], k.dim(source, axis.position));
+    result = result
+                 ? k.builder.createOrFold<arith::AndIOp>(k.loc, result, inside)
+                 : inside;
+  }
+  return result ? result : isBelow(row, k.index(1));
 }
 
 Value PackEmitter::scaleValue(Type type) {
@@ -112,7 +159,7 @@ Value PackEmitter::scaled(Value vector) {
 void PackEmitter::emit() {
   AffineExpr r = dim(kRows), c = dim(kColumns);
   AffineExpr two = getAffineConstantExpr(2, op.getContext());
-  bool rowMajor = sourceIs({r, c});
+  bool rowMajor = sourceIsRowMajor();
   bool bothBF16 = sourceType.getElementType().isBF16() &&
                   destinationType.getElementType().isBF16() && !isScaled();
   // Columns match and rows fill whole vectors: no element needs a test.
@@ -140,14 +187,12 @@ void PackEmitter::emit() {
 void PackEmitter::emitBlocks(
     Value rows, Value columns, llvm::function_ref<Value(Value, Value)> load,
     llvm::function_ref<void(Value, Value, Value)> store) {
-  Value lastRow =
-      k.subIndex(extent(op.getSourceMap(), source, kRows), k.index(1));
   Value lastColumn = k.subIndex(columns, k.index(1));
   k.loop(k.index(0), rows, k.lanes, [&](Value row) {
     k.loop(k.index(0), columns, k.lanes, [&](Value column) {
       SmallVector<Value> block;
       for (unsigned i = 0; i < k.lanes; ++i)
-        block.push_back(load(k.minIndex(k.addIndex(row, i), lastRow), column));
+        block.push_back(load(k.addIndex(row, i), column));
       block = transpose(k, block);
       // From the last to the first: where columns end inside the block, the
       // last write to the last column is the right one.
@@ -165,12 +210,12 @@ void PackEmitter::emitTransposed() {
   emitBlocks(
       k.index(destinationType.getDimSize(1)), columns,
       [&](Value row, Value column) {
+        SmallVector<Value> at = sourceIndices(k.index(0), row, column);
         if (whole)
-          return scaled(
-              k.convertFloat(k.load(source, {row, column}, vector), k.type));
+          return scaled(k.convertFloat(k.load(source, at, vector), k.type));
         Value mask = k.laneMask(k.subIndex(columns, column));
-        return scaled(k.convertFloat(
-            k.loadFirst(source, {row, column}, mask, vector), k.type));
+        return scaled(
+            k.convertFloat(k.loadFirst(source, at, mask, vector), k.type));
       },
       [&](Value vector, Value row, Value column) {
         k.store(vector, destination, {column, row});
@@ -191,15 +236,16 @@ void PackEmitter::emitTransposedPairs() {
       k.index(destinationType.getDimSize(1)), words,
       [&](Value row, Value column) -> Value {
         Value first = k.mulIndex(column, k.index(2));
+        SmallVector<Value> at = sourceIndices(k.index(0), row, first);
         Value loaded;
         if (whole) {
-          loaded = k.load(source, {row, first}, pairs);
+          loaded = k.load(source, at, pairs);
         } else {
           Value count = k.maxIndex(k.subIndex(columns, first), k.index(0));
           Value mask = vector::CreateMaskOp::create(
               b, k.loc, VectorType::get({int64_t(2 * k.lanes)}, b.getI1Type()),
               count);
-          loaded = k.loadFirst(source, {row, first}, mask, pairs);
+          loaded = k.loadFirst(source, at, mask, pairs);
         }
         return vector::BitCastOp::create(b, k.loc, word, loaded);
       },
@@ -209,33 +255,30 @@ void PackEmitter::emitTransposedPairs() {
       });
 }
 
-// Two rows interleaved; an odd last row with zeros.
+// Two rows interleaved, zeros for rows beyond the source.
 void PackEmitter::emitRowPairs() {
   OpBuilder &b = k.builder;
   Value target = pairsAsColumns(destination);
-  Value rows = k.dim(source, 0), columns = k.dim(source, 1);
-  Value lastRow = k.subIndex(rows, k.index(1));
+  Value columns = extent(op.getSourceMap(), source, kColumns);
   VectorType half = k.vectorOf(b.getBF16Type());
   Value zeros = arith::ConstantOp::create(b, k.loc, half, b.getZeroAttr(half));
-  int64_t width = sourceType.getDimSize(1);
+  int64_t width = sourceType.getShape().back();
   bool whole = !ShapedType::isDynamic(width) && width % k.lanes == 0;
   auto wideMask = VectorType::get({int64_t(2 * k.lanes)}, b.getI1Type());
   k.loop(k.index(0), k.dim(destination, 0), 1, [&](Value pair) {
     Value even = k.mulIndex(pair, k.index(2));
     Value odd = k.addIndex(even, 1);
-    Value hasOdd = arith::CmpIOp::create(b, k.loc, arith::CmpIPredicate::sle,
-                                         odd, lastRow);
-    Value oddRow = k.minIndex(odd, lastRow);
+    Value hasEven = hasRow(even), hasOdd = hasRow(odd);
     k.loop(k.index(0), columns, k.lanes, [&](Value column) {
       Value left = k.subIndex(columns, column);
-      auto load = [&](Value row) {
-        return whole
-                   ? k.load(source, {row, column}, half)
-                   : k.loadFirst(source, {row, column}, k.laneMask(left), half);
+      auto load = [&](Value row, Value exists) -> Value {
+        SmallVector<Value> at = sourceIndices(k.index(0), row, column);
+        Value loaded = whole ? k.load(source, at, half)
+                             : k.loadFirst(source, at, k.laneMask(left), half);
+        return arith::SelectOp::create(b, k.loc, exists, loaded, zeros);
       };
-      Value second =
-          arith::SelectOp::create(b, k.loc, hasOdd, load(oddRow), zeros);
-      Value both = vector::InterleaveOp::create(b, k.loc, load(even), second);
+      Value first = load(even, hasEven), second = load(odd, hasOdd);
+      Value both = vector::InterleaveOp::create(b, k.loc, first, second);
       Value position = k.mulIndex(column, k.index(2));
       if (whole) {
         k.store(both, target, {pair, position});
@@ -255,18 +298,14 @@ void PackEmitter::emitRows() {
   Value rows = extent(op.getDestinationMap(), destination, kRows);
   Value columns = extent(op.getDestinationMap(), destination, kColumns);
   Value sourceColumns = extent(op.getSourceMap(), source, kColumns);
-  Value lastRow =
-      k.subIndex(extent(op.getSourceMap(), source, kRows), k.index(1));
   std::optional<int64_t> width = getConstantIntValue(columns);
   bool whole = width && *width % k.lanes == 0 &&
                getConstantIntValue(sourceColumns) == width;
   VectorType from = k.vectorOf(sourceType.getElementType());
   k.loop(k.index(0), heads, 1, [&](Value head) {
     k.loop(k.index(0), rows, 1, [&](Value row) {
-      Value sourceRow = k.minIndex(row, lastRow);
       k.loop(k.index(0), columns, k.lanes, [&](Value column) {
-        SmallVector<Value> read =
-            apply(op.getSourceMap(), {head, sourceRow, column});
+        SmallVector<Value> read = sourceIndices(head, row, column);
         SmallVector<Value> write =
             apply(op.getDestinationMap(), {head, row, column});
         Value loaded =
@@ -289,11 +328,10 @@ void PackEmitter::emitRows() {
 // Any maps: one element at a time.
 void PackEmitter::emitElements() {
   OpBuilder &b = k.builder;
-  AffineMap to = op.getDestinationMap(), from = op.getSourceMap();
+  AffineMap to = op.getDestinationMap();
   Value rows = extent(to, destination, kRows);
   Value columns = extent(to, destination, kColumns);
-  Value sourceRows = extent(from, source, kRows);
-  Value sourceColumns = extent(from, source, kColumns);
+  Value sourceColumns = extent(op.getSourceMap(), source, kColumns);
   bool splitsRows = llvm::any_of(to.getResults(), [&](AffineExpr expr) {
     return expr != dim(kRows) && expr.isFunctionOfDim(kRows);
   });
@@ -301,21 +339,18 @@ void PackEmitter::emitElements() {
   k.loop(k.index(0), extent(to, destination, kHeads), 1, [&](Value head) {
     k.loop(k.index(0), rows, 1, [&](Value row) {
       k.loop(k.index(0), columns, 1, [&](Value column) {
-        Value inRows = arith::CmpIOp::create(
-            b, k.loc, arith::CmpIPredicate::slt, row, sourceRows);
         Value inColumns = arith::CmpIOp::create(
             b, k.loc, arith::CmpIPredicate::slt, column, sourceColumns);
-        Value sourceRow = k.minIndex(row, k.subIndex(sourceRows, k.index(1)));
         Value sourceColumn =
             k.minIndex(column, k.subIndex(sourceColumns, k.index(1)));
         Value value = k.convertFloat(
-            k.loadScalar(source, apply(from, {head, sourceRow, sourceColumn})),
+            k.loadScalar(source, sourceIndices(head, row, sourceColumn)),
             k.type);
         if (isScaled())
           value = k.mul(value, scaleValue(k.type));
         value = arith::SelectOp::create(b, k.loc, inColumns, value, zero);
         if (splitsRows)
-          value = arith::SelectOp::create(b, k.loc, inRows, value, zero);
+          value = arith::SelectOp::create(b, k.loc, hasRow(row), value, zero);
         k.storeScalar(k.convertFloat(value, destinationType.getElementType()),
                       destination, apply(to, {head, row, column}));
       });

@@ -168,6 +168,8 @@ SmallVector<Value> QueryLanesStep::emitScoreTiles(ValueRange maxima) {
   bool track = !hasScore && (!hasMask || full);
   auto body = [&](Value first, ValueRange running) {
     SmallVector<Value> keys = clampedRows(first, in.numKeys);
+    for (Value &key : keys)
+      key = in.keyRow(k, key);
     auto scalar = [&](Value step, unsigned r) {
       if (!pairs)
         return k.broadcast(k.loadScalar(in.key, {keys[r], step}));
@@ -375,10 +377,14 @@ void QueryLanesStep::emitValueTiles() {
   k.loop(k.index(0), in.valueWidth, rows, [&](Value first) {
     SmallVector<Value> columns = clampedRows(first, in.valueWidth);
     SmallVector<Value> zeros(rows * vectors, k.splat(0.0));
+    Value row;
     auto scalar = [&](Value step, unsigned r) {
+      // One look-up for all columns of the step.
+      if (r == 0)
+        row = in.keyRow(k, step);
       if (!pairs)
-        return k.broadcast(k.loadScalar(in.value, {step, columns[r]}));
-      return broadcastPair(k, in.value, {step, columns[r], k.index(0)});
+        return k.broadcast(k.loadScalar(in.value, {row, columns[r]}));
+      return broadcastPair(k, in.value, {row, columns[r], k.index(0)});
     };
     auto vector = [&](Value step, unsigned v) {
       if (!pairs)
@@ -400,12 +406,14 @@ void QueryLanesStep::emitValueTiles() {
 // x * 0 summed over all values is 0 exactly when all of them are finite.
 Value QueryLanesStep::emitAllFinite() {
   Value buffer = pairs ? collapsePairs(in.value) : in.value;
-  Value rowsToRead = k.dim(buffer, 0), columns = k.dim(buffer, 1);
+  Value rowsToRead = in.keyRows ? in.numKeys : k.dim(buffer, 0);
+  Value columns = k.dim(buffer, 1);
   Type element = cast<MemRefType>(buffer.getType()).getElementType();
   VectorType vector = k.vectorOf(element);
   Value zero = k.splat(0.0);
   SmallVector<Value> total = k.loop(
-      k.index(0), rowsToRead, 1, {zero}, [&](Value row, ValueRange outer) {
+      k.index(0), rowsToRead, 1, {zero}, [&](Value step, ValueRange outer) {
+        Value row = in.keyRow(k, step);
         return k.loop(
             k.index(0), columns, k.lanes, outer,
             [&](Value column, ValueRange running) {
@@ -436,7 +444,7 @@ void QueryLanesStep::emitGuardedValues() {
                                         column,
                                         k.builder.createOrFold<arith::RemUIOp>(
                                             k.loc, row, k.index(2))})
-              : k.loadScalar(in.value, {row, column});
+              : k.loadScalar(in.value, {in.keyRow(k, row), column});
       Value repeated = k.broadcast(k.convertFloat(element, k.type));
       // With pairs the buffer still holds scores, otherwise weights.
       SmallVector<Value> weights;

@@ -132,9 +132,9 @@ void RegionVectorizer::emitLoad(Operation &op, IRMapping &mapping) {
   OpBuilder &b = kernel.builder;
   Location loc = op.getLoc();
   Type element = load.getType();
-  bool gathers =
-      element.isIntOrFloat() && (element.getIntOrFloatBitWidth() == 32 ||
-                                 element.getIntOrFloatBitWidth() == 64);
+  bool gathers = element.isIndex() || (element.isIntOrFloat() &&
+                                       (element.getIntOrFloatBitWidth() == 32 ||
+                                        element.getIntOrFloatBitWidth() == 64));
   if (!gathers)
     return emitPerLane(op, mapping);
 

@@ -155,8 +155,8 @@ Value TaskBuilder::packRows(Value source, ArrayRef<unsigned> kept, Value rows,
   SmallVector<AffineMap> packMaps = {
       packMap(kept), AffineMap::get(3, 0, layout, b.getContext())};
   return PackOp::create(b, loc, TypeRange{destination.getType()}, source,
-                        Value(), destination, FloatAttr(),
-                        b.getAffineMapArrayAttr(packMaps))
+                        /*gather=*/Value(), /*scale=*/Value(), destination,
+                        FloatAttr(), b.getAffineMapArrayAttr(packMaps))
       .getResult(0);
 }
 
@@ -298,8 +298,8 @@ TaskBuilder::State TaskBuilder::step(const State &state, const StepInputs &in,
   bool needsRows = masked || hasScoreRegion();
   auto result = OnlineAttentionOp::create(
       b, loc, TypeRange(ValueRange(state)), in.query, in.key, in.value, origin,
-      needsRows ? in.rows : Value(), state[0], state[1], state[2],
-      b.getF64FloatAttr(logitScale), stepMaps());
+      needsRows ? in.rows : Value(), /*key_rows=*/Value(), state[0], state[1],
+      state[2], b.getF64FloatAttr(logitScale), stepMaps());
   copyRegions(result, masked);
   return State(result.getResults());
 }

@@ -333,8 +333,8 @@ Value TaskBuilder::packQueryBlock(Value firstQuery, Value numRows,
           arith::ConstantOp::create(b, loc,
                                     b.getFloatAttr(scale.getType(), base)));
   }
-  return PackOp::create(b, loc, TypeRange{destination.getType()}, source, scale,
-                        destination, scaleAttr,
+  return PackOp::create(b, loc, TypeRange{destination.getType()}, source,
+                        /*gather=*/Value(), scale, destination, scaleAttr,
                         b.getAffineMapArrayAttr(packMaps))
       .getResult(0);
 }

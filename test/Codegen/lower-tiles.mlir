@@ -72,3 +72,89 @@ func.func @regions(%q: memref<64x32xf32>, %k: memref<128x64xf32>,
       affine_map<(b, h, m, n, d, e) -> (m)>]}
   return
 }
+
+// -----
+
+// Keys through a list: a row of a register tile is looked up once for all
+// steps, a row of values once for all columns, and what is tested for being
+// finite are listed rows only.
+
+// CHECK-LABEL: func.func @listed
+// CHECK-SAME: %[[Q:[^:]+]]: {{[^,]+}}, %[[K:[^:]+]]: {{[^,]+}}, %[[V:[^:]+]]: {{[^,]+}}, {{.*}} %[[LIST:[^:]+]]: memref<48xindex>
+// CHECK: %[[ROW:.*]] = memref.load %[[LIST]]
+// CHECK: scf.for
+// CHECK: memref.load %[[K]][%[[ROW]], %
+// CHECK: memref.load %[[LIST]]
+// CHECK: vector.broadcast {{.*}} : index to vector<16xindex>
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
+// CHECK: %[[TESTED:.*]] = memref.load %[[LIST]]
+// CHECK: vector.maskedload %[[V]][%[[TESTED]], %
+// CHECK: scf.if
+// CHECK: %[[STEP:.*]] = memref.load %[[LIST]]
+// CHECK: memref.load %[[V]][%[[STEP]], %
+// CHECK-NOT: memref.load %[[LIST]]
+// CHECK: memref.load %[[V]][%[[STEP]], %
+// CHECK: } else {
+// CHECK: %[[GUARDED:.*]] = memref.load %[[LIST]]
+// CHECK: memref.load %[[V]][%[[GUARDED]], %
+// V3-LABEL: func.func @listed
+// BASE-LABEL: func.func @listed
+func.func @listed(%q: memref<64x32xf32>, %k: memref<?x64xf32>,
+                  %v: memref<?x64xf32>, %acc: memref<64x32xf32>,
+                  %max: memref<32xf32>, %sum: memref<32xf32>,
+                  %list: memref<48xindex>) {
+  attn.online_attention
+    ins(%q, %k, %v : memref<64x32xf32>, memref<?x64xf32>, memref<?x64xf32>)
+    outs(%acc, %max, %sum : memref<64x32xf32>, memref<32xf32>, memref<32xf32>)
+    key_rows(%list : memref<48xindex>)
+    mask {
+    ^bb0(%b: index, %h: index, %i: index, %n: index):
+      %j = memref.load %list[%n] : memref<48xindex>
+      %keep = arith.cmpi sle, %j, %i : index
+      attn.yield %keep : i1
+    }
+    attributes {indexing_maps = [
+      affine_map<(b, h, m, n, d, e) -> (d, m)>,
+      affine_map<(b, h, m, n, d, e) -> (n, d)>,
+      affine_map<(b, h, m, n, d, e) -> (n, e)>,
+      affine_map<(b, h, m, n, d, e) -> (e, m)>,
+      affine_map<(b, h, m, n, d, e) -> (m)>,
+      affine_map<(b, h, m, n, d, e) -> (m)>]}
+  return
+}
+
+// -----
+
+// With the features in the lanes, too; what is asked for early is looked up.
+// The positions of a vector of keys are gathered.
+
+// CHECK-LABEL: func.func @listed_features
+// CHECK-SAME: %[[LIST:[^:]+]]: memref<48xindex>
+// CHECK: %[[ROW:.*]] = memref.load %[[LIST]]
+// CHECK: %[[AHEAD:.*]] = memref.load %[[LIST]]
+// CHECK: vector.load %{{.*}}[%[[ROW]], %{{.*}}] : memref<?x64xf16>, vector<16xf16>
+// CHECK: memref.prefetch %{{.*}}[%[[AHEAD]], %
+// CHECK: vector.gather {{.*}} into vector<16xindex>
+// V3-LABEL: func.func @listed_features
+// BASE-LABEL: func.func @listed_features
+func.func @listed_features(%q: memref<2x1x64xf32>, %k: memref<?x64xf16>,
+                           %max: memref<2x1xf32>, %list: memref<48xindex>) {
+  attn.online_attention
+    ins(%q, %k, %k : memref<2x1x64xf32>, memref<?x64xf16>, memref<?x64xf16>)
+    outs(%q, %max, %max : memref<2x1x64xf32>, memref<2x1xf32>, memref<2x1xf32>)
+    key_rows(%list : memref<48xindex>)
+    mask {
+    ^bb0(%b: index, %h: index, %i: index, %n: index):
+      %j = memref.load %list[%n] : memref<48xindex>
+      %keep = arith.cmpi sle, %j, %i : index
+      attn.yield %keep : i1
+    }
+    attributes {indexing_maps = [
+      affine_map<(b, h, m, n, d, e) -> (h, m, d)>,
+      affine_map<(b, h, m, n, d, e) -> (n, d)>,
+      affine_map<(b, h, m, n, d, e) -> (n, e)>,
+      affine_map<(b, h, m, n, d, e) -> (h, m, e)>,
+      affine_map<(b, h, m, n, d, e) -> (h, m)>,
+      affine_map<(b, h, m, n, d, e) -> (h, m)>]}
+  return
+}

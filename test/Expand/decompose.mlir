@@ -143,6 +143,83 @@ func.func @normalize(%acc: tensor<64x128xf32>, %max: tensor<128xf32>,
 
 // -----
 
+// The axes of a grid are loops; the state has a row for each of its points.
+//       CHECK: #[[STATE:.+]] = affine_map<(d0, d1, d2) -> (d0, d1 * 4 + d2)>
+// CHECK-LABEL: @normalize_grid
+//       CHECK:   linalg.generic {indexing_maps = [#[[STATE]],
+func.func @normalize_grid(%acc: tensor<64x32xf32>, %max: tensor<32xf32>,
+                          %sum: tensor<32xf32>, %init: tensor<?x3x64xf32>,
+                          %lse: tensor<?x3xf32>)
+    -> (tensor<?x3x64xf32>, tensor<?x3xf32>) {
+  %out:2 = attn.normalize
+    ins(%acc, %max, %sum : tensor<64x32xf32>, tensor<32xf32>, tensor<32xf32>)
+    outs(%init, %lse : tensor<?x3x64xf32>, tensor<?x3xf32>)
+    maps([affine_map<(h, r, c) -> (c, r)>,
+          affine_map<(h, r, c) -> (r floordiv 4, r mod 4, c)>,
+          affine_map<(h, r, c) -> (r floordiv 4, r mod 4)>])
+    -> tensor<?x3x64xf32>, tensor<?x3xf32>
+  return %out#0, %out#1 : tensor<?x3x64xf32>, tensor<?x3xf32>
+}
+
+// -----
+
+// Keys and values are brought together first.
+// CHECK-LABEL: @listed
+//  CHECK-SAME:   %[[KEY:[^:]+]]: tensor<100x8xf32>, %{{[^:]+}}: tensor<4xf32>, %[[LIST:[^:]+]]: tensor<6xindex>)
+//       CHECK:   %[[KEYS:.+]] = linalg.generic
+//       CHECK:     %[[ROW:.+]] = tensor.extract %[[LIST]]
+//       CHECK:     tensor.extract %[[KEY]][%[[ROW]], %{{.+}}]
+//       CHECK:   -> tensor<6x8xf32>
+//       CHECK:   linalg.generic {{.*}} ins(%{{.+}}, %[[KEYS]] :
+func.func @listed(%query: tensor<4x8xf32>, %key: tensor<100x8xf32>,
+                  %max: tensor<4xf32>, %list: tensor<6xindex>)
+    -> tensor<4x8xf32> {
+  %state:3 = attn.online_attention
+    ins(%query, %key, %key : tensor<4x8xf32>, tensor<100x8xf32>,
+        tensor<100x8xf32>)
+    outs(%query, %max, %max : tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>)
+    key_rows(%list : tensor<6xindex>)
+    -> tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>
+  return %state#0 : tensor<4x8xf32>
+}
+
+// -----
+
+// An element of a patch past the edge of the image is the edge's.
+// CHECK-LABEL: @pack_grid
+//  CHECK-SAME:   (%[[TILE:.+]]: tensor<?x3x5xf32>, %
+//       CHECK:     %[[Y:.+]] = affine.apply #{{.+}}(%[[ROW:.+]])
+//       CHECK:     %[[LAST:.+]] = arith.minsi %[[Y]], %
+//       CHECK:     %[[X:.+]] = affine.apply #{{.+}}(%[[ROW]])
+//       CHECK:     tensor.extract %[[TILE]][%[[LAST]], %{{.+}}, %{{.+}}]
+func.func @pack_grid(%tile: tensor<?x3x5xf32>, %init: tensor<5x16xf32>)
+    -> tensor<5x16xf32> {
+  %packed = attn.pack ins(%tile : tensor<?x3x5xf32>)
+    outs(%init : tensor<5x16xf32>)
+    maps([affine_map<(h, r, c) -> (r floordiv 4, r mod 4, c)>,
+          affine_map<(h, r, c) -> (c, r)>])
+    -> tensor<5x16xf32>
+  return %packed : tensor<5x16xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @pack_gather
+//  CHECK-SAME:   (%[[TILE:.+]]: tensor<?x5xf32>, %{{.+}}: tensor<8x5xf32>, %[[LIST:.+]]: tensor<?xindex>)
+//       CHECK:   tensor.dim %[[LIST]]
+//       CHECK:     %[[ROW:.+]] = tensor.extract %[[LIST]]
+//       CHECK:     tensor.extract %[[TILE]][%[[ROW]], %{{.+}}]
+func.func @pack_gather(%tile: tensor<?x5xf32>, %init: tensor<8x5xf32>,
+                       %list: tensor<?xindex>) -> tensor<8x5xf32> {
+  %packed = attn.pack ins(%tile : tensor<?x5xf32>)
+    outs(%init : tensor<8x5xf32>) gather(%list : tensor<?xindex>)
+    maps([affine_map<(h, r, c) -> (r, c)>, affine_map<(h, r, c) -> (r, c)>])
+    -> tensor<8x5xf32>
+  return %packed : tensor<8x5xf32>
+}
+
+// -----
+
 // Rows past the source repeat its last one, columns past it are zero.
 // CHECK-LABEL: @pack
 //  CHECK-SAME:   (%[[TILE:.+]]: tensor<?x5xbf16>, %[[INIT:.+]]: tensor<8x6xf32>, %[[SCALE:.+]]: f32)

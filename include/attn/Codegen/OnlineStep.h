@@ -43,7 +43,14 @@ LogicalResult emitFeatureLanesStep(OpBuilder &builder, OnlineAttentionOp op,
 struct StepOperands {
   StepOperands(KernelBuilder &k, OnlineAttentionOp op);
 
+  /// The row of key and value that holds the step's key `n`.
+  Value keyRow(KernelBuilder &k, Value n) const {
+    return keyRows ? k.loadScalar(keyRows, {n}) : n;
+  }
+
   Value query, key, value, accumulator, maximum, sum;
+  /// The list of the keys' rows; null when key n is row n.
+  Value keyRows;
   Value numKeys, width, valueWidth;
   /// Position of the tile in the whole problem.
   Value batch, head, firstQuery, firstKey;

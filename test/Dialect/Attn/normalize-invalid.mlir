@@ -138,3 +138,31 @@ func.func @normalize_c2_lse_columns(%acc: tensor<8x8xf32>, %max: tensor<8xf32>,
     -> tensor<8x8xf32>, tensor<8xf32>
   return
 }
+
+// -----
+
+// Verify that axes that leave rows out are detected.
+func.func @normalize_c1_grid(%acc: tensor<8x16xf32>, %sum: tensor<16xf32>,
+    %init: tensor<4x4x8xf32>) {
+  // expected-error @+1 {{expects the map of 'output' to hold distinct dimensions, or rows as the axes of a grid, but got affine_map<(d0, d1, d2) -> (d1 floordiv 8, d1 mod 4, d2)>}}
+  %out = attn.normalize ins(%acc, %sum, %sum : tensor<8x16xf32>, tensor<16xf32>, tensor<16xf32>)
+    outs(%init : tensor<4x4x8xf32>)
+    maps([affine_map<(h, r, c) -> (c, r)>,
+          affine_map<(h, r, c) -> (r floordiv 8, r mod 4, c)>])
+    -> tensor<4x4x8xf32>
+  return
+}
+
+// -----
+
+// Verify that an output wider than its grid is detected.
+func.func @normalize_c4_size(%acc: tensor<8x16xf32>, %sum: tensor<16xf32>,
+    %init: tensor<4x5x8xf32>) {
+  // expected-error @+1 {{expects 'output' dim 1 to be at most 4, the size of its axis in the map, but got 5}}
+  %out = attn.normalize ins(%acc, %sum, %sum : tensor<8x16xf32>, tensor<16xf32>, tensor<16xf32>)
+    outs(%init : tensor<4x5x8xf32>)
+    maps([affine_map<(h, r, c) -> (c, r)>,
+          affine_map<(h, r, c) -> (r floordiv 4, r mod 4, c)>])
+    -> tensor<4x5x8xf32>
+  return
+}

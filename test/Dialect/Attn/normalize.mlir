@@ -52,3 +52,19 @@ func.func @lse_layout(%acc: tensor<2x8x4xf32>, %max: tensor<2x8xf32>,
     -> tensor<8x2x4xf32>, tensor<2x8xf32>
   return %out#0, %out#1 : tensor<8x2x4xf32>, tensor<2x8xf32>
 }
+
+// The rows of a patch.
+// CHECK-LABEL: @grid
+//       CHECK:   attn.normalize {{.+}} outs({{.+}} : tensor<?x4x64xf32>, tensor<4x?xf32>) maps
+func.func @grid(%acc: tensor<64x32xf32>, %max: tensor<32xf32>,
+                %init: tensor<?x4x64xf32>, %lse: tensor<4x?xf32>)
+    -> (tensor<?x4x64xf32>, tensor<4x?xf32>) {
+  %out:2 = attn.normalize
+    ins(%acc, %max, %max : tensor<64x32xf32>, tensor<32xf32>, tensor<32xf32>)
+    outs(%init, %lse : tensor<?x4x64xf32>, tensor<4x?xf32>)
+    maps([affine_map<(h, r, c) -> (c, r)>,
+          affine_map<(h, r, c) -> (r floordiv 4, r mod 4, c)>,
+          affine_map<(h, r, c) -> (r mod 4, r floordiv 4)>])
+    -> tensor<?x4x64xf32>, tensor<4x?xf32>
+  return %out#0, %out#1 : tensor<?x4x64xf32>, tensor<4x?xf32>
+}

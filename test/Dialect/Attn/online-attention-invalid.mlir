@@ -234,6 +234,69 @@ func.func @online_attention_c14_origin(%query: tensor<4x8xf32>,
 
 // -----
 
+// Verify that a list of other integers is detected.
+func.func @online_attention_c15_element(%query: tensor<4x8xf32>,
+    %max: tensor<4xf32>, %list: tensor<6xi64>) {
+  // expected-error @+1 {{expects 'key_rows' to be a list of index, but got 'tensor<6xi64>'}}
+  %state:3 = attn.online_attention
+    ins(%query, %query, %query : tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>)
+    outs(%query, %max, %max : tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>)
+    key_rows(%list : tensor<6xi64>)
+    -> tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+// Verify that a list for each row is detected.
+func.func @online_attention_c15_rank(%query: tensor<4x8xf32>,
+    %max: tensor<4xf32>, %list: tensor<4x6xindex>) {
+  // expected-error @+1 {{expects 'key_rows' to be a list of index, but got 'tensor<4x6xindex>'}}
+  %state:3 = attn.online_attention
+    ins(%query, %query, %query : tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>)
+    outs(%query, %max, %max : tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>)
+    key_rows(%list : tensor<4x6xindex>)
+    -> tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+// Verify that values in pairs of keys, which have no rows to list, are detected.
+func.func @online_attention_c15_pairs(%query: tensor<4x8xf32>,
+    %value: tensor<2x8x2xf32>, %max: tensor<4xf32>, %list: tensor<6xindex>) {
+  // expected-error @+1 {{expects the map of 'value' to have n whole where there are 'key_rows', but got affine_map<(d0, d1, d2, d3, d4, d5) -> (d3 floordiv 2, d5, d3 mod 2)>}}
+  %state:3 = attn.online_attention
+    ins(%query, %query, %value : tensor<4x8xf32>, tensor<4x8xf32>, tensor<2x8x2xf32>)
+    outs(%query, %max, %max : tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>)
+    key_rows(%list : tensor<6xindex>)
+    attributes {indexing_maps = [
+      affine_map<(b, h, m, n, d, e) -> (m, d)>,
+      affine_map<(b, h, m, n, d, e) -> (n, d)>,
+      affine_map<(b, h, m, n, d, e) -> (n floordiv 2, e, n mod 2)>,
+      affine_map<(b, h, m, n, d, e) -> (m, e)>,
+      affine_map<(b, h, m, n, d, e) -> (m)>,
+      affine_map<(b, h, m, n, d, e) -> (m)>]}
+    -> tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+// Verify that two lists in the text are detected.
+func.func @online_attention_syntax_key_rows(%query: tensor<4x8xf32>,
+    %max: tensor<4xf32>, %list: tensor<6xindex>) {
+  %state:3 = attn.online_attention
+    ins(%query, %query, %query : tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>)
+    outs(%query, %max, %max : tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>)
+    // expected-error @+1 {{expects 1 operand in 'key_rows', but got 2}}
+    key_rows(%list, %list : tensor<6xindex>, tensor<6xindex>)
+    -> tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
 // Verify that a missing state in the text is detected.
 func.func @online_attention_syntax_outs(%query: tensor<4x8xf32>) {
   %out = attn.online_attention

@@ -40,6 +40,47 @@ module attributes {transform.with_named_sequence} {
 
 // -----
 
+// Of a list the tile takes a part; keys and values may lie anywhere and stay
+// whole.
+// CHECK-LABEL: @listed
+//  CHECK-SAME:   (%[[QUERY:.+]]: tensor<64x8xf32>, %[[KEY:.+]]: tensor<100x8xf32>, %{{.+}}: tensor<64xf32>, %[[LIST:.+]]: tensor<?xindex>)
+//       CHECK:   %[[SIZE:.+]] = tensor.dim %[[LIST]]
+//       CHECK:   scf.for %[[N:.+]] = %{{.+}} to %[[SIZE]]
+//       CHECK:     %[[PART:.+]] = tensor.extract_slice %[[LIST]][%[[N]]]
+//       CHECK:     attn.online_attention ins(%[[QUERY]], %[[KEY]], %[[KEY]] :
+//  CHECK-SAME:       origin(%{{.+}}, %{{.+}}, %{{.+}}, %[[N]]) key_rows(%[[PART]] : tensor<?xindex>)
+func.func @listed(%query: tensor<64x8xf32>, %key: tensor<100x8xf32>,
+                  %max: tensor<64xf32>, %list: tensor<?xindex>)
+    -> tensor<64x8xf32> {
+  %state:3 = attn.online_attention
+    ins(%query, %key, %key : tensor<64x8xf32>, tensor<100x8xf32>,
+        tensor<100x8xf32>)
+    outs(%query, %max, %max : tensor<64x8xf32>, tensor<64xf32>, tensor<64xf32>)
+    key_rows(%list : tensor<?xindex>)
+    mask {
+    ^bb0(%b: index, %h: index, %i: index, %n: index):
+      %j = tensor.extract %list[%n] : tensor<?xindex>
+      %keep = arith.cmpi sle, %j, %i : index
+      attn.yield %keep : i1
+    }
+    -> tensor<64x8xf32>, tensor<64xf32>, tensor<64xf32>
+  return %state#0 : tensor<64x8xf32>
+}
+
+module attributes {transform.with_named_sequence} {
+  transform.named_sequence @__transform_main(
+      %root: !transform.any_op {transform.readonly}) {
+    %op = transform.structured.match ops{["attn.online_attention"]} in %root
+      : (!transform.any_op) -> !transform.any_op
+    %tile, %loop = transform.structured.tile_using_for %op
+      tile_sizes [0, 0, 0, 16]
+      : (!transform.any_op) -> (!transform.any_op, !transform.any_op)
+    transform.yield
+  }
+}
+
+// -----
+
 // Offsets are added to an origin; a tile has as many valid rows as are left,
 // and one past them repeats the last.
 //   CHECK-DAG: #[[SHIFT:.+]] = affine_map<(d0)[s0] -> (s0 - 1, d0 * 16)>

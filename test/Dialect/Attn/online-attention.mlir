@@ -73,3 +73,32 @@ func.func @packed(%query: memref<80x64xf32>, %key: memref<33x80xbf16>,
       affine_map<(b, h, m, n, d, e) -> (m)>]}
   return
 }
+
+// Keys anywhere, of key and value with any number of rows.
+// CHECK-LABEL: @listed
+//       CHECK:   attn.online_attention {{.+}} rows(%{{.+}}) key_rows(%{{.+}} : tensor<?xindex>) ->
+//       CHECK:   attn.online_attention {{.+}} key_rows(%{{.+}} : tensor<?xindex>) mask {
+func.func @listed(%query: tensor<4x8xf32>, %key: tensor<100x8xf32>,
+                  %max: tensor<4xf32>, %list: tensor<?xindex>, %rows: index)
+    -> tensor<4x8xf32> {
+  %state:3 = attn.online_attention
+    ins(%query, %key, %key : tensor<4x8xf32>, tensor<100x8xf32>,
+        tensor<100x8xf32>)
+    outs(%query, %max, %max : tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>)
+    rows(%rows) key_rows(%list : tensor<?xindex>)
+    -> tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>
+  %masked:3 = attn.online_attention
+    ins(%query, %key, %key : tensor<4x8xf32>, tensor<100x8xf32>,
+        tensor<100x8xf32>)
+    outs(%state#0, %state#1, %state#2 : tensor<4x8xf32>, tensor<4xf32>,
+         tensor<4xf32>)
+    key_rows(%list : tensor<?xindex>)
+    mask {
+    ^bb0(%b: index, %h: index, %i: index, %n: index):
+      %j = tensor.extract %list[%n] : tensor<?xindex>
+      %keep = arith.cmpi sle, %j, %i : index
+      attn.yield %keep : i1
+    }
+    -> tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>
+  return %masked#0 : tensor<4x8xf32>
+}

@@ -280,7 +280,7 @@ void AttentionOp::print(OpAsmPrinter &printer) {
 
 ParseResult OnlineAttentionOp::parse(OpAsmParser &parser,
                                      OperationState &result) {
-  OperandList ins, outs, origin, rows;
+  OperandList ins, outs, origin, rows, keyRows;
   auto &properties = result.getOrAddProperties<Properties>();
   SMLoc loc = parser.getCurrentLocation();
   if (parser.parseKeyword("ins") || ins.parse(parser) ||
@@ -298,17 +298,23 @@ ParseResult OnlineAttentionOp::parse(OpAsmParser &parser,
   if ((succeeded(parser.parseOptionalKeyword("origin")) &&
        origin.parseIndices(parser)) ||
       (succeeded(parser.parseOptionalKeyword("rows")) &&
-       rows.parseIndices(parser)))
+       rows.parseIndices(parser)) ||
+      (succeeded(parser.parseOptionalKeyword("key_rows")) &&
+       keyRows.parse(parser)))
     return failure();
   if (rows.size() > 1)
     return parser.emitError(rows.loc)
            << "expects 1 operand in 'rows', but got " << rows.size();
+  if (keyRows.size() > 1)
+    return parser.emitError(keyRows.loc)
+           << "expects 1 operand in 'key_rows', but got " << keyRows.size();
   properties.logit_scale = parser.getBuilder().getF64FloatAttr(scale);
-  properties.operandSegmentSizes = {1,           1, 1, origin.size(),
-                                    rows.size(), 1, 1, 1};
-  return failure(parseTail(parser, result) || ins.resolve(parser, result) ||
-                 origin.resolve(parser, result) ||
-                 rows.resolve(parser, result) || outs.resolve(parser, result));
+  properties.operandSegmentSizes = {
+      1, 1, 1, origin.size(), rows.size(), keyRows.size(), 1, 1, 1};
+  return failure(
+      parseTail(parser, result) || ins.resolve(parser, result) ||
+      origin.resolve(parser, result) || rows.resolve(parser, result) ||
+      keyRows.resolve(parser, result) || outs.resolve(parser, result));
 }
 
 void OnlineAttentionOp::getAsmBlockArgumentNames(
@@ -328,6 +334,8 @@ void OnlineAttentionOp::print(OpAsmPrinter &printer) {
     printer << " origin(" << getOrigin() << ')';
   if (getRows())
     printer << " rows(" << getRows() << ')';
+  if (getKeyRows())
+    printOperands(printer, "key_rows", getKeyRows());
   SmallVector<StringRef> elided = {getOperandSegmentSizesAttrName(),
                                    getLogitScaleAttrName()};
   if (hasDefaultMaps(*this, getIndexingMapsAttr(), getDefaultMaps()))

@@ -9,6 +9,8 @@
 
 #include "AttnMaps.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -203,6 +205,10 @@ public:
     return createFilled(b, loc, sizes, compute, value);
   }
 
+  /// Replaces keys and values by the rows that hold them, in order: key n is
+  /// row `rowOf(b, h, n)`.
+  using RowOf = function_ref<Value(OpBuilder &, Value, Value, Value)>;
+  void gatherKeys(RowOf rowOf);
   /// sum_d q k over (b, h, m, n).
   Value dotProducts() const;
   /// The scaled and scored logits, -infinity under the mask. `scale` is
@@ -234,6 +240,35 @@ private:
                               Value rows) const;
 };
 } // namespace
+
+void Decomposer::gatherKeys(RowOf rowOf) {
+  for (auto [role, columns] :
+       {std::pair(1, kWidth), std::pair(2, kValueWidth)}) {
+    Dims loops = withOuter({kKey, columns});
+    SmallVector<OpFoldResult> sizes;
+    for (unsigned dim : loops)
+      sizes.push_back(getLoopDimSize(b, op, dim));
+    Value source = operands[role];
+    AffineMap from = maps[role];
+    Value empty = tensor::EmptyOp::create(
+        b, loc, sizes, getElementTypeOrSelf(source.getType()));
+    auto body = [&](OpBuilder &nested, Location l, ValueRange) -> Value {
+      Value zero = arith::ConstantIndexOp::create(nested, l, 0);
+      SmallVector<Value> at(kNumLoopDims, zero);
+      for (auto [position, dim] : llvm::enumerate(loops))
+        at[dim] = linalg::IndexOp::create(nested, l, position);
+      at[kKey] = rowOf(nested, at[kBatch], at[kHead], at[kKey]);
+      SmallVector<Value> indices;
+      for (AffineExpr expr : from.getResults())
+        indices.push_back(
+            affine::expandAffineExpr(nested, l, expr, at, ValueRange()));
+      return tensor::ExtractOp::create(nested, l, source, indices);
+    };
+    operands[role] =
+        createGeneric(b, loc, loops, {}, {empty, mapTo(loops)}, body);
+    maps[role] = mapTo(loops);
+  }
+}
 
 Value Decomposer::dotProducts() const {
   return createGeneric(
@@ -435,6 +470,10 @@ OnlineAttentionOp::decomposeOperation(OpBuilder &b) {
   Decomposer d(b, *this);
   if (!hasPureTensorSemantics() || failed(d.check()))
     return failure();
+  if (Value list = getKeyRows())
+    d.gatherKeys([&](OpBuilder &nested, Value, Value, Value n) -> Value {
+      return tensor::ExtractOp::create(nested, d.loc, list, n);
+    });
   SmallVector<Value> origin(getOrigin());
   Value logits =
       d.maskedLogits(d.dotProducts(), {}, getLogitScale().convertToDouble(),
@@ -514,7 +553,9 @@ struct PackedElement {
 };
 } // namespace
 
-/// (h, r, c) of a destination element; `sizes` are the source's.
+/// (h, r, c) of a destination element; `sizes` are the source's, null where
+/// rows lie in a grid. Rows beyond them repeat the last, or are outside where
+/// the destination splits them.
 static PackedElement locate(OpBuilder &b, Location loc, AffineMap map,
                             ArrayRef<Value> sizes) {
   Value zero = arith::ConstantIndexOp::create(b, loc, 0);
@@ -533,6 +574,8 @@ static PackedElement locate(OpBuilder &b, Location loc, AffineMap map,
   }
   for (unsigned dim : {1, 2}) {
     Value &index = element.index[dim];
+    if (!sizes[dim])
+      continue;
     if (dim == 2 || isSplit[dim]) {
       Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
                                            index, sizes[dim]);
@@ -547,15 +590,54 @@ static PackedElement locate(OpBuilder &b, Location loc, AffineMap map,
   return element;
 }
 
+/// Where in the source an element lies.
+static SmallVector<Value> locateInSource(OpBuilder &b, PackOp op,
+                                         PackedElement &element) {
+  Location loc = op.getLoc();
+  if (op.getGather())
+    element.index[1] =
+        tensor::ExtractOp::create(b, loc, op.getGather(), element.index[1]);
+  bool splitsRows =
+      !op.getDestinationMap().getResultPosition(b.getAffineDimExpr(1));
+  SmallVector<Value> indices;
+  for (auto [position, expr] :
+       llvm::enumerate(op.getSourceMap().getResults())) {
+    if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
+      indices.push_back(element.index[dim.getPosition()]);
+      continue;
+    }
+    // An axis of a grid ends on its own.
+    Value index = affine::AffineApplyOp::create(
+        b, loc, AffineMap::get(3, 0, expr), element.index);
+    Value size = tensor::DimOp::create(b, loc, op.getSource(), position);
+    if (splitsRows)
+      element.isInside = arith::AndIOp::create(
+          b, loc, element.isInside,
+          arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, index,
+                                size));
+    Value one = arith::ConstantIndexOp::create(b, loc, 1);
+    Value last = arith::SubIOp::create(b, loc, size, one);
+    indices.push_back(arith::MinSIOp::create(b, loc, index, last));
+  }
+  return indices;
+}
+
 FailureOr<SmallVector<Value>> PackOp::decomposeOperation(OpBuilder &b) {
   if (!hasPureTensorSemantics())
     return failure();
   Location loc = getLoc();
   AffineMap sourceMap = getSourceMap();
-  SmallVector<Value> sizes(3, arith::ConstantIndexOp::create(b, loc, 1));
-  for (auto [position, expr] : llvm::enumerate(sourceMap.getResults()))
-    sizes[cast<AffineDimExpr>(expr).getPosition()] =
-        tensor::DimOp::create(b, loc, getSource(), position);
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
+  Value sizes[] = {one, one, one};
+  for (auto [position, expr] : llvm::enumerate(sourceMap.getResults())) {
+    if (auto dim = dyn_cast<AffineDimExpr>(expr))
+      sizes[dim.getPosition()] =
+          tensor::DimOp::create(b, loc, getSource(), position);
+    else
+      sizes[1] = Value();
+  }
+  if (getGather())
+    sizes[1] = tensor::DimOp::create(b, loc, getGather(), 0);
 
   auto destination = cast<RankedTensorType>(getDestination().getType());
   Type compute = b.getF32Type();
@@ -567,9 +649,7 @@ FailureOr<SmallVector<Value>> PackOp::decomposeOperation(OpBuilder &b) {
       AffineMap::getMultiDimIdentityMap(destination.getRank(), getContext());
   auto body = [&](OpBuilder &nested, Location l, ValueRange) -> Value {
     PackedElement element = locate(nested, l, getDestinationMap(), sizes);
-    SmallVector<Value> indices;
-    for (AffineExpr expr : sourceMap.getResults())
-      indices.push_back(element.index[cast<AffineDimExpr>(expr).getPosition()]);
+    SmallVector<Value> indices = locateInSource(nested, *this, element);
     Value value = tensor::ExtractOp::create(nested, l, getSource(), indices);
     value = convertFloat(nested, l, value, compute);
     if (getScale())
@@ -593,34 +673,76 @@ FailureOr<SmallVector<Value>> PackOp::decomposeOperation(OpBuilder &b) {
 // Normalize
 //===----------------------------------------------------------------------===//
 
-/// Takes of each dimension of `tensor` as much as the output has.
+/// Takes of each dimension of `tensor` as much as the output has; all of the
+/// rows that lie in a grid.
 static Value sliceLike(OpBuilder &b, Location loc, Value tensor, AffineMap map,
                        ArrayRef<OpFoldResult> sizes) {
   SmallVector<OpFoldResult> offsets(map.getNumResults(), b.getIndexAttr(0));
   SmallVector<OpFoldResult> strides(map.getNumResults(), b.getIndexAttr(1));
   SmallVector<OpFoldResult> taken;
-  for (AffineExpr expr : map.getResults())
-    taken.push_back(sizes[cast<AffineDimExpr>(expr).getPosition()]);
+  for (auto [position, expr] : llvm::enumerate(map.getResults())) {
+    auto dim = dyn_cast<AffineDimExpr>(expr);
+    taken.push_back(dim ? sizes[dim.getPosition()]
+                        : tensor::getMixedSize(b, loc, tensor, position));
+  }
   return b.createOrFold<tensor::ExtractSliceOp>(loc, tensor, offsets, taken,
                                                 strides);
+}
+
+/// The maps of a normalize from (h, r, c, axes of r) instead: each axis of the
+/// rows is a loop of its own, r the first of them where it is the only one.
+namespace {
+struct GridMaps {
+  AffineMap accumulator, output, lse;
+  /// The loops the output has.
+  Dims loops;
+};
+} // namespace
+
+static GridMaps separateAxes(NormalizeOp op) {
+  MLIRContext *context = op.getContext();
+  AffineMap out = op.getOutputMap();
+  SmallVector<RowAxis> axes = *getRowAxes(out);
+  unsigned numDims = 3 + axes.size();
+  AffineExpr row = getAffineConstantExpr(0, context);
+  DenseMap<AffineExpr, AffineExpr> loopOf;
+  GridMaps maps;
+  for (auto [number, axis] : llvm::enumerate(axes)) {
+    AffineExpr loop =
+        getAffineDimExpr(axes.size() > 1 ? 3 + number : 1, context);
+    row = row + loop * axis.stride;
+    loopOf[out.getResult(axis.position)] = loop;
+  }
+  auto separate = [&](AffineMap map) {
+    SmallVector<AffineExpr> results;
+    for (AffineExpr expr : map.getResults()) {
+      auto it = loopOf.find(expr);
+      results.push_back(it == loopOf.end() ? expr : it->second);
+    }
+    return AffineMap::get(numDims, 0, results, context);
+  };
+  AffineExpr h = getAffineDimExpr(0, context), c = getAffineDimExpr(2, context);
+  maps.accumulator =
+      op.getAccumulatorMap().replaceDimsAndSymbols({h, row, c}, {}, numDims, 0);
+  maps.output = separate(out);
+  maps.lse = separate(op.getLseMap());
+  for (unsigned dim = 0; dim < numDims; ++dim)
+    if (maps.output.isFunctionOfDim(dim))
+      maps.loops.push_back(dim);
+  return maps;
 }
 
 FailureOr<SmallVector<Value>> NormalizeOp::decomposeOperation(OpBuilder &b) {
   if (!hasPureTensorSemantics())
     return failure();
   Location loc = getLoc();
-  AffineMap in = getAccumulatorMap(), out = getOutputMap();
-  SmallVector<OpFoldResult> sizes(3, b.getIndexAttr(1));
-  Dims loops, rowLoops;
-  for (unsigned dim = 0; dim < 3; ++dim) {
-    auto position = out.getResultPosition(getAffineDimExpr(dim, getContext()));
-    if (!position)
-      continue;
-    sizes[dim] = tensor::getMixedSize(b, loc, getOutput(), *position);
-    loops.push_back(dim);
-    if (dim != 2)
-      rowLoops.push_back(dim);
-  }
+  auto [in, out, lseMap, loops] = separateAxes(*this);
+  SmallVector<OpFoldResult> sizes(out.getNumDims(), b.getIndexAttr(1));
+  for (auto [position, expr] : llvm::enumerate(out.getResults()))
+    sizes[cast<AffineDimExpr>(expr).getPosition()] =
+        tensor::getMixedSize(b, loc, getOutput(), position);
+  Dims rowLoops = loops;
+  llvm::erase(rowLoops, 2u);
   AffineMap inRows = dropColumns(in);
   auto slice = [&](Value tensor, AffineMap map) {
     return Placed{sliceLike(b, loc, tensor, map, sizes), map};
@@ -637,7 +759,7 @@ FailureOr<SmallVector<Value>> NormalizeOp::decomposeOperation(OpBuilder &b) {
   if (getLse())
     results.push_back(createGeneric(
         b, loc, rowLoops, {slice(getMaximum(), inRows), sum},
-        Placed{getLse(), getLseMap()},
+        Placed{getLse(), lseMap},
         [](OpBuilder &nested, Location l, ValueRange in) -> Value {
           Value log = math::Log2Op::create(nested, l, in[1]);
           Value base2 = arith::AddFOp::create(nested, l, in[0], log);

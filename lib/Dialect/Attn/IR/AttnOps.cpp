@@ -76,10 +76,19 @@ bool attn::hasDefaultMaps(Operation *op, ArrayAttr maps,
          maps == Builder(op->getContext()).getAffineMapArrayAttr(defaults);
 }
 
+/// The list that tells where the keys lie, if there is one: it has as many
+/// elements as the operation has keys, whatever the size of key and value.
+static Value getKeyList(AttentionOpInterface op, unsigned dim) {
+  auto step = dyn_cast<OnlineAttentionOp>(*op);
+  return step && dim == kKey ? step.getKeyRows() : Value();
+}
+
 /// The operand and the position in it where a loop dimension is a whole
 /// dimension of the operand.
 static std::optional<std::pair<Value, unsigned>>
 findLoopDim(AttentionOpInterface op, unsigned dim) {
+  if (Value list = getKeyList(op, dim))
+    return std::pair(list, 0u);
   AffineExpr expr = getAffineDimExpr(dim, op->getContext());
   std::optional<std::pair<Value, unsigned>> found;
   for (auto [operand, map] :
@@ -230,7 +239,7 @@ SmallVector<StringRef> AttentionOp::getRoleNames() {
 //===----------------------------------------------------------------------===//
 
 MutableOperandRange OnlineAttentionOp::getDpsInitsMutable() {
-  return MutableOperandRange(*this, getODSOperandIndexAndLength(5).first, 3);
+  return MutableOperandRange(*this, getODSOperandIndexAndLength(6).first, 3);
 }
 
 SmallVector<AffineMap> OnlineAttentionOp::getDefaultMaps() {
@@ -284,6 +293,48 @@ AffineMap PackOp::getDestinationMap() {
 
 MutableOperandRange NormalizeOp::getDpsInitsMutable() {
   return MutableOperandRange(*this, 3, getNumOperands() - 3);
+}
+
+static std::optional<RowAxis> getRowAxis(AffineExpr expr, unsigned position) {
+  RowAxis axis{position, 1, 0};
+  auto peel = [&](AffineExprKind kind, int64_t &constant) {
+    auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+    if (!binary || binary.getKind() != kind)
+      return;
+    if (auto rhs = dyn_cast<AffineConstantExpr>(binary.getRHS())) {
+      constant = rhs.getValue();
+      expr = binary.getLHS();
+    }
+  };
+  peel(AffineExprKind::Mod, axis.size);
+  peel(AffineExprKind::FloorDiv, axis.stride);
+  if (expr != getAffineDimExpr(1, expr.getContext()))
+    return std::nullopt;
+  return axis;
+}
+
+std::optional<SmallVector<RowAxis>> attn::getRowAxes(AffineMap map) {
+  SmallVector<RowAxis> axes;
+  for (auto [position, expr] : llvm::enumerate(map.getResults())) {
+    if (!expr.isFunctionOfDim(1))
+      continue;
+    std::optional<RowAxis> axis = getRowAxis(expr, position);
+    if (!axis)
+      return std::nullopt;
+    axes.push_back(*axis);
+  }
+  llvm::sort(axes, [](const RowAxis &lhs, const RowAxis &rhs) {
+    return lhs.stride > rhs.stride;
+  });
+  // Each axis runs through what one step of the axis before it leaves.
+  for (auto [number, axis] : llvm::enumerate(axes)) {
+    bool fits = number == 0 ? axis.size == 0
+                            : axis.size > 1 && axis.stride * axis.size ==
+                                                   axes[number - 1].stride;
+    if (!fits || (number + 1 == axes.size() && axis.stride != 1))
+      return std::nullopt;
+  }
+  return axes;
 }
 
 static AffineMap getRowsAndColumns(MLIRContext *context) {

@@ -86,15 +86,16 @@ static FailureOr<int64_t> sliceGroups(OpBuilder &b, Location loc, DimUse use,
   return shared;
 }
 
+/// `wholeKeys`: the keys lie anywhere in the operand.
 static FailureOr<SliceParameters> getSlice(OpBuilder &b, Location loc,
                                            Value operand, AffineMap map,
-                                           const Tile &tile) {
+                                           const Tile &tile, bool wholeKeys) {
   SliceParameters slice;
   SmallVector<AffineExpr> results;
   for (auto [position, expr] : llvm::enumerate(map.getResults())) {
     DimUse use = *getDimUse(expr);
     results.push_back(expr);
-    if (use.kind == DimUse::Whole) {
+    if (use.kind == DimUse::Whole && !(use.dim == kKey && wholeKeys)) {
       slice.offsets.push_back(tile.offsets[use.dim]);
       slice.sizes.push_back(tile.sizes[use.dim]);
       continue;
@@ -108,7 +109,8 @@ static FailureOr<SliceParameters> getSlice(OpBuilder &b, Location loc,
       continue;
     }
     // Packed halves are taken whole.
-    if (!isConstantIntValue(tile.offsets[use.dim], 0))
+    if (use.kind != DimUse::Whole &&
+        !isConstantIntValue(tile.offsets[use.dim], 0))
       return failure();
     slice.offsets.push_back(b.getIndexAttr(0));
     slice.sizes.push_back(full);
@@ -148,6 +150,8 @@ static FailureOr<TiledRoles> sliceRoles(OpBuilder &b, AttentionOpInterface op,
                                         const Tile &tile,
                                         ArrayRef<Value> states = {}) {
   constexpr unsigned kFirstDestination = 3;
+  auto step = dyn_cast<OnlineAttentionOp>(*op);
+  bool wholeKeys = step && step.getKeyRows();
   TiledRoles tiled;
   tiled.maps = op.getRoleMaps();
   for (auto [role, operand] : llvm::enumerate(op.getRoleOperands())) {
@@ -160,7 +164,7 @@ static FailureOr<TiledRoles> sliceRoles(OpBuilder &b, AttentionOpInterface op,
     if (llvm::is_contained(cast<ShapedType>(operand.getType()).getShape(), 0))
       return failure();
     FailureOr<SliceParameters> slice =
-        getSlice(b, op.getLoc(), operand, tiled.maps[role], tile);
+        getSlice(b, op.getLoc(), operand, tiled.maps[role], tile, wholeKeys);
     if (failed(slice))
       return failure();
     tiled.operands.push_back(
@@ -416,6 +420,11 @@ static FailureOr<TilingResult> tileStep(OpBuilder &b, OnlineAttentionOp op,
   llvm::append_range(operands, op.getOrigin());
   if (rows)
     operands.push_back(getValueOrCreateConstantIndexOp(b, loc, rows));
+  if (op.getKeyRows()) {
+    SliceParameters slice{{tile.offsets[kKey]}, {tile.sizes[kKey]}, {}};
+    operands.push_back(
+        extractSlice(b, loc, op.getKeyRows(), slice, roles->slices));
+  }
   SmallVector<Type> types;
   for (Value init : ArrayRef<Value>(roles->operands).drop_front(3)) {
     operands.push_back(init);

@@ -453,6 +453,20 @@ LogicalResult OnlineAttentionOp::verifyRegions() {
     return emitOpError() << "expects 'origin' to have 4 operands or none, but "
                             "got "
                          << getOrigin().size();
+  // online_attention_c15
+  if (!getKeyRows())
+    return success();
+  auto type = cast<ShapedType>(getKeyRows().getType());
+  if (type.getRank() != 1 || !type.getElementType().isIndex())
+    return emitOpError() << "expects 'key_rows' to be a list of index, but got "
+                         << type;
+  AffineExpr key = getAffineDimExpr(kKey, getContext());
+  for (unsigned role : {1, 2})
+    if (!getRoleMaps()[role].getResultPosition(key))
+      return emitOpError() << "expects the map of '" << getRoleNames()[role]
+                           << "' to have n whole where there are 'key_rows', "
+                              "but got "
+                           << AffineMapAttr::get(getRoleMaps()[role]);
   return success();
 }
 
@@ -526,6 +540,51 @@ static bool hasDistinctDims(AffineMap map, bool maySplit) {
          !wholes.anyCommon(quotients);
 }
 
+/// Distinct dimensions, where the rows may be the axes of a grid.
+static bool hasGridRows(AffineMap map) {
+  std::optional<SmallVector<RowAxis>> axes = getRowAxes(map);
+  if (!axes)
+    return false;
+  SmallVector<AffineExpr> others;
+  for (AffineExpr expr : map.getResults())
+    if (!expr.isFunctionOfDim(1))
+      others.push_back(expr);
+  return hasDistinctDims(AffineMap::get(3, 0, others, map.getContext()),
+                         /*maySplit=*/false);
+}
+
+/// Checks the sizes an operand has along the axes of a grid.
+static LogicalResult verifyGridSizes(Operation *op, AffineMap map,
+                                     Value operand, StringRef name) {
+  auto type = cast<ShapedType>(operand.getType());
+  std::optional<SmallVector<RowAxis>> axes = getRowAxes(map);
+  for (const RowAxis &axis : *axes) {
+    int64_t size = type.getDimSize(axis.position);
+    if (axis.size && ShapedType::isStatic(size) && size > axis.size)
+      return op->emitOpError()
+             << "expects '" << name << "' dim " << axis.position
+             << " to be at most " << axis.size
+             << ", the size of its axis in the map, but got " << size;
+  }
+  return success();
+}
+
+static LogicalResult verifyGather(PackOp op) {
+  // pack_c5
+  if (!op.getGather())
+    return success();
+  auto type = cast<ShapedType>(op.getGather().getType());
+  if (type.getRank() != 1 || !type.getElementType().isIndex())
+    return op.emitOpError()
+           << "expects 'gather' to be a list of index, but got " << type;
+  if (!op.getSourceMap().getResultPosition(
+          getAffineDimExpr(1, op.getContext())))
+    return op.emitOpError() << "expects the map of 'source' to have r whole "
+                               "where there is a 'gather', but got "
+                            << op.getMaps()[0];
+  return success();
+}
+
 LogicalResult PackOp::verify() {
   // pack_c1
   if (getMaps().size() != 2)
@@ -536,9 +595,10 @@ LogicalResult PackOp::verify() {
                            "destination")))
     return failure();
   // pack_c2
-  if (!hasDistinctDims(getSourceMap(), /*maySplit=*/false))
+  if (!hasGridRows(getSourceMap()))
     return emitOpError() << "expects the map of 'source' to hold distinct "
-                            "dimensions, but got "
+                            "dimensions, or rows as the axes of a grid, but "
+                            "got "
                          << getMaps()[0];
   if (!hasDistinctDims(getDestinationMap(), /*maySplit=*/true))
     return emitOpError() << "expects the map of 'destination' to hold distinct "
@@ -557,7 +617,10 @@ LogicalResult PackOp::verify() {
   if (getScale() && getScaleValueAttr())
     return emitOpError()
            << "expects 'scale' to be an attribute or an operand, but got both";
-  return success();
+  // pack_c6
+  return failure(
+      failed(verifyGather(*this)) ||
+      failed(verifyGridSizes(*this, getSourceMap(), getSource(), "source")));
 }
 
 //===----------------------------------------------------------------------===//
@@ -573,10 +636,11 @@ static LogicalResult verifyRowShape(NormalizeOp op, Value rows, StringRef name,
   auto rowsType = cast<ShapedType>(rows.getType());
   SmallVector<int64_t> expected;
   AffineExpr columns = getAffineDimExpr(2, op.getContext());
-  for (AffineExpr expr : rowMap.getResults())
-    if (auto position = map.getResultPosition(expr);
-        position && expr != columns)
-      expected.push_back(fullType.getDimSize(*position));
+  for (AffineExpr expr : rowMap.getResults()) {
+    const auto *found = llvm::find(map.getResults(), expr);
+    if (found != map.getResults().end() && expr != columns)
+      expected.push_back(fullType.getDimSize(found - map.getResults().begin()));
+  }
   bool hasColumns = map.getResultPosition(columns).has_value();
   if (expected.size() == rowMap.getNumResults() &&
       expected.size() + hasColumns == map.getNumResults() &&
@@ -602,10 +666,13 @@ LogicalResult NormalizeOp::verify() {
   for (auto [map, operand, name] : shaped) {
     if (failed(verifyTileMap(*this, map, operand, name)))
       return failure();
-    if (!hasDistinctDims(map, /*maySplit=*/false))
+    bool maySplit = operand != getAccumulator();
+    if (maySplit ? !hasGridRows(map) : !hasDistinctDims(map, false))
       return emitOpError() << "expects the map of '" << name
-                           << "' to hold distinct dimensions, but got "
-                           << AffineMapAttr::get(map);
+                           << "' to hold distinct dimensions"
+                           << (maySplit ? ", or rows as the axes of a grid"
+                                        : "")
+                           << ", but got " << AffineMapAttr::get(map);
   }
   // normalize_c2
   std::pair<Value, StringRef> states[] = {{getMaximum(), "maximum"},
@@ -632,5 +699,6 @@ LogicalResult NormalizeOp::verify() {
                               "type ("
                            << element << "), but got "
                            << getElementTypeOrSelf(operand.getType());
-  return success();
+  // normalize_c4
+  return verifyGridSizes(*this, getOutputMap(), getOutput(), "output");
 }

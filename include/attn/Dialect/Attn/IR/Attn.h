@@ -34,6 +34,18 @@ struct PairContext {
   ValueRange operands;
 };
 
+/// An axis of the rows of a tile that are laid out as a grid: the operand's
+/// dimension `position` is (r floordiv stride) mod size; the first axis is
+/// bounded by the operand alone and has size 0.
+struct RowAxis {
+  unsigned position;
+  int64_t stride, size;
+};
+/// The axes of the rows in a map from (h, r, c), outermost first: a single one
+/// where r is a whole dimension, none where it is missing. Nothing when the
+/// map uses rows in another way.
+std::optional<SmallVector<RowAxis>> getRowAxes(AffineMap map);
+
 class AttentionOpInterface;
 namespace detail {
 LogicalResult verifyAttentionOp(AttentionOpInterface op);

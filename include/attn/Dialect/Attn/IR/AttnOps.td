@@ -166,6 +166,12 @@ def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
     fewer than its query dimension: the rest repeat the last valid one and are
     not to be used.
 
+    With `key_rows` the keys of the step lie anywhere in key and value, which
+    may have any number of rows: key n is row `key_rows[n]` of both, and the
+    step has as many keys as the list has elements. The regions see
+    `origin + n` all the same; where the key's position in the problem is
+    another, they look it up.
+
     Shapes: query (m, d), key (n, d), value (n, e), accumulator (m, e), maximum
     and sum (m), each with leading b and h where it has them; packed forms are
     given by `indexing_maps` and may split d or n as (d floordiv 2, d mod 2).
@@ -174,6 +180,8 @@ def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
     value may differ in element type unless one is f64; and
     - C13: accumulator, maximum and sum have the compute type
     - C14: `origin` has four index operands or none
+    - C15: `key_rows` is a list [n] of index, and n is then whole in the maps of
+      key and value
 
     It may be tiled along b, h, m and n, and its keys may be split into parts
     that `attn.merge` joins; not along e, where each tile would update the same
@@ -203,11 +211,35 @@ def Attn_OnlineAttentionOp : Attn_DestinationOp<"online_attention", [
       return %state#0, %state#1, %state#2
         : tensor<64x64xf32>, tensor<64xf32>, tensor<64xf32>
     }
+
+    // Keys read in place, wherever they lie; the mask is of their positions.
+    func.func @listed(%query: tensor<64x64xf32>, %key: tensor<?x64xf32>,
+                      %value: tensor<?x64xf32>, %acc: tensor<64x64xf32>,
+                      %max: tensor<64xf32>, %sum: tensor<64xf32>,
+                      %list: tensor<32xindex>)
+        -> (tensor<64x64xf32>, tensor<64xf32>, tensor<64xf32>) {
+      %state:3 = attn.online_attention
+        ins(%query, %key, %value : tensor<64x64xf32>, tensor<?x64xf32>,
+            tensor<?x64xf32>)
+        outs(%acc, %max, %sum : tensor<64x64xf32>, tensor<64xf32>,
+             tensor<64xf32>)
+        key_rows(%list : tensor<32xindex>)
+        mask {
+        ^bb0(%b: index, %h: index, %row: index, %n: index):
+          %position = tensor.extract %list[%n] : tensor<32xindex>
+          %keep = arith.cmpi sle, %position, %row : index
+          attn.yield %keep : i1
+        }
+        -> tensor<64x64xf32>, tensor<64xf32>, tensor<64xf32>
+      return %state#0, %state#1, %state#2
+        : tensor<64x64xf32>, tensor<64xf32>, tensor<64xf32>
+    }
     ```
   }];
   let arguments = (ins
     Attn_Shaped:$query, Attn_Shaped:$key, Attn_Shaped:$value,
     Variadic<Index>:$origin, Optional<Index>:$rows,
+    Optional<Attn_Shaped>:$key_rows,
     Attn_Shaped:$accumulator, Attn_Shaped:$maximum, Attn_Shaped:$sum,
     DefaultValuedAttr<F64Attr, "1.0">:$logit_scale,
     OptionalAttr<AffineMapArrayAttr>:$indexing_maps);
@@ -290,6 +322,7 @@ def Attn_MergeOp : Attn_DestinationOp<"merge", [
 //===----------------------------------------------------------------------===//
 
 def Attn_PackOp : Attn_DestinationOp<"pack", [
+    AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<AggregatedOpInterface, ["decomposeOperation"]>
   ]> {
   let summary = "Brings a tile into the layout the kernel computes in";
@@ -302,13 +335,24 @@ def Attn_PackOp : Attn_DestinationOp<"pack", [
     into pairs, `(r floordiv 2, c, r mod 2)`, for dot-product instructions;
     there, rows beyond the source are zero too. The source is not empty.
 
+    With `gather`, row r comes from row `gather[r]` of the source, and the rows
+    are as many as the list has elements.
+
+    A source map may lay the rows out as a grid: `(r floordiv 4, r mod 4, c)`
+    takes row r from row r mod 4 of line r floordiv 4; further axes are
+    `(r floordiv 8, (r floordiv 2) mod 4, r mod 2, c)`. Where the source ends
+    inside the grid, each axis repeats its last index on its own.
+
     Constraints:
     - C1: the two maps have three dimensions and as many results as their
       operand's rank
-    - C2: the source map's results are distinct dimensions; so are the
-      destination's, except for one dimension split into (x floordiv 2, x mod 2)
+    - C2: the source map's results are distinct dimensions, or the rows are
+      split into the axes of a grid; the destination's are distinct, except for
+      one dimension split into (x floordiv 2, x mod 2)
     - C3: source and destination hold floating-point elements
     - C4: `scale` is either an attribute or an operand
+    - C5: `gather` is a list [r] of index, and r is then whole in the source map
+    - C6: the source is not larger than its grid along an axis that has a size
 
     Numerics: the product is computed in the wider of f32, source and
     destination type, and rounded once.
@@ -322,15 +366,39 @@ def Attn_PackOp : Attn_DestinationOp<"pack", [
         -> tensor<80x64xf32>
       return %packed : tensor<80x64xf32>
     }
+
+    // The queries of a patch of an image, four pixels wide.
+    func.func @patch(%query: tensor<?x?x80xf32>, %init: tensor<80x32xf32>)
+        -> tensor<80x32xf32> {
+      %packed = attn.pack ins(%query : tensor<?x?x80xf32>)
+        outs(%init : tensor<80x32xf32>)
+        maps([affine_map<(h, r, c) -> (r floordiv 4, r mod 4, c)>,
+              affine_map<(h, r, c) -> (c, r)>])
+        -> tensor<80x32xf32>
+      return %packed : tensor<80x32xf32>
+    }
+
+    // Values from anywhere, in pairs of rows.
+    func.func @gathered(%value: tensor<?x64xbf16>, %list: tensor<?xindex>,
+                        %init: tensor<16x64x2xbf16>) -> tensor<16x64x2xbf16> {
+      %packed = attn.pack ins(%value : tensor<?x64xbf16>)
+        outs(%init : tensor<16x64x2xbf16>) gather(%list : tensor<?xindex>)
+        maps([affine_map<(h, r, c) -> (r, c)>,
+              affine_map<(h, r, c) -> (r floordiv 2, c, r mod 2)>])
+        -> tensor<16x64x2xbf16>
+      return %packed : tensor<16x64x2xbf16>
+    }
     ```
   }];
-  let arguments = (ins Attn_Shaped:$source, Optional<AnyFloat>:$scale,
+  let arguments = (ins Attn_Shaped:$source, Optional<Attn_Shaped>:$gather,
+    Optional<AnyFloat>:$scale,
     Attn_Shaped:$destination, OptionalAttr<F64Attr>:$scale_value,
     AffineMapArrayAttr:$maps);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
     `ins` `(` $source `:` type($source) `)`
     `outs` `(` $destination `:` type($destination) `)`
+    (`gather` `(` $gather^ `:` type($gather) `)`)?
     `` custom<OptionalScale>($scale, type($scale), $scale_value)
     `maps` `(` $maps `)` attr-dict (`->` type($results)^)?
   }];
@@ -362,15 +430,19 @@ def Attn_NormalizeOp : Attn_DestinationOp<"normalize", [
     `maps`, from (h, r, c), heads, rows and value columns, place accumulator,
     output and, third, log-sum-exp; absent, they are (r, c), (r, c) and the
     output's without c. Maximum and sum have the accumulator's dimensions
-    without c.
+    without c. Output and log-sum-exp may lay the rows out as a grid, as the
+    source of `attn.pack`; rows of the state beyond them are ignored along each
+    axis.
 
     Constraints:
     - C1: there are two maps, or three with a log-sum-exp; they have three
-      dimensions, distinct results, and as many as their operand's rank
+      dimensions, distinct results, and as many as their operand's rank; output
+      and log-sum-exp may split the rows into the axes of a grid
     - C2: maximum and sum have the shape of the accumulator without c; the
       log-sum-exp has the output's dimensions without c
     - C3: accumulator, maximum, sum and log-sum-exp have the same type, f32 or
       f64
+    - C4: the output is not larger than its grid along an axis that has a size
 
     Numerics: computed in the accumulator's type and rounded once.
 
