@@ -126,6 +126,14 @@ Condition IndexEmitter::both(const Condition &a, const Condition &b) {
   return {arith::AndIOp::create(builder, loc, a.value, b.value)};
 }
 
+Condition IndexEmitter::either(const Condition &a, const Condition &b) {
+  if (!a.value)
+    return a.constant ? a : b;
+  if (!b.value)
+    return b.constant ? b : a;
+  return {arith::OrIOp::create(builder, loc, a.value, b.value)};
+}
+
 Condition IndexEmitter::negate(const Condition &a) {
   if (!a.value)
     return {Value(), !a.constant};

@@ -51,6 +51,7 @@ public:
 
   Condition lessEqual(const Index &a, const Index &b);
   Condition both(const Condition &a, const Condition &b);
+  Condition either(const Condition &a, const Condition &b);
   Condition negate(const Condition &a);
 
 protected:

@@ -14,8 +14,8 @@ using namespace mlir;
 using namespace mlir::attn;
 using namespace mlir::attn::mask;
 
-MaskAnalysis MaskAnalysis::compute(Region &mask) {
-  auto facts = std::make_shared<Facts>(mask);
+MaskAnalysis MaskAnalysis::compute(Region &mask, ArrayRef<int64_t> divisors) {
+  auto facts = std::make_shared<Facts>(mask, divisors);
   PredicateReader &reader = facts->reader;
   Value keep = mask.front().getTerminator()->getOperand(0);
   facts->predicate = reader.read(keep, false);
@@ -34,6 +34,14 @@ MaskAnalysis MaskAnalysis::compute(Region &mask) {
 
 bool MaskAnalysis::isTrivial() const {
   return facts->predicate->kind == NodeKind::True;
+}
+
+bool MaskAnalysis::isSingleInterval() const {
+  ArrayRef<Conjunct> kept = facts->kept.conjuncts;
+  return kept.size() <= 1 && facts->reader.pool.rowAxes().size() == 1 &&
+         llvm::all_of(kept, [](const Conjunct &conjunct) {
+           return conjunct.isInterval();
+         });
 }
 
 bool MaskAnalysis::isExact() const {
@@ -62,6 +70,9 @@ static Slope slopeOfLeaf(const Leaf *leaf) {
   if (!leaf->onRow)
     return {};
   if (leaf->kind == LeafKind::Row)
+    return {1.0 / double(leaf->axis.stride), 1.0 / double(leaf->axis.stride)};
+  // Tables over rows and keys rise alike, as far as they rise.
+  if (leaf->kind == LeafKind::Table || leaf->kind == LeafKind::Search)
     return {1, 1};
   Slope a = slopeOf(leaf->a);
   if (leaf->kind == LeafKind::FloorDiv)

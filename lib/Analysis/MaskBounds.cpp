@@ -5,22 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "IndexEmitter.h"
-#include "MaskFacts.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/IR/IRMapping.h"
+#include "TileEmitter.h"
 
 using namespace mlir;
 using namespace mlir::attn;
 using namespace mlir::attn::mask;
 
 namespace {
-
-/// Rows [first, last]; equal ids mean equal rows.
-struct Rows {
-  Index first, last;
-  unsigned id = 0;
-};
 
 /// [lower, upper) if `alive`, else nothing. The flags say that the conjunct
 /// limits that side at all.
@@ -35,19 +26,11 @@ struct Interval {
   Index lower, upper;
 };
 
-class BoundsEmitter : IndexEmitter {
+class BoundsEmitter : public TileEmitter {
 public:
-  BoundsEmitter(OpBuilder &builder, Location loc, Region &region, Value batch,
-                Value head, Value firstRow, Value lastRow, Value numKeys)
-      : IndexEmitter(builder, loc), region(region) {
-    Limits position{0, kPositionLimit - 1};
-    block.map(region.getArgument(0), batch);
-    block.map(region.getArgument(1), head);
-    rows = {wrap(firstRow, position), wrap(lastRow, position)};
-    keys = wrap(numKeys, {0, kPositionLimit});
-  }
+  using TileEmitter::TileEmitter;
 
-  MaskAnalysis::KeyBounds emit(const MaskAnalysis::Facts &facts);
+  MaskAnalysis::KeyBounds emit();
 
 private:
   Interval hullOfUnion(ArrayRef<Conjunct> conjuncts);
@@ -56,123 +39,10 @@ private:
   Interval fullWithin(ArrayRef<Conjunct> masked, Interval hull);
   Interval widest(const Interval &a, const Interval &b);
 
-  Index extreme(const Sum *sum, bool wantMax, const Rows &rows);
-  Index extremeOfLeaf(const Leaf *leaf, bool wantMax, const Rows &rows);
-  Condition guard(const Node *node);
-  Index symbol(const Leaf *leaf);
-  Value cloneSymbol(Value value);
-
-  Region &region;
-  IRMapping block;
-  Rows rows;
-  Index keys;
   Interval nothing; // an empty interval within the hull
-  unsigned nextRowsId = 1;
-  DenseMap<std::pair<const Sum *, unsigned>, Index> sums;
-  DenseMap<std::pair<const Leaf *, unsigned>, Index> leaves;
 };
 
 } // namespace
-
-//===----------------------------------------------------------------------===//
-// Symbols and sums
-//===----------------------------------------------------------------------===//
-
-Value BoundsEmitter::cloneSymbol(Value value) {
-  if (Value mapped = block.lookupOrNull(value))
-    return mapped;
-  Operation *op = value.getDefiningOp();
-  if (!op || !region.isAncestor(op->getParentRegion()))
-    return value;
-  for (Value operand : op->getOperands())
-    block.map(operand, cloneSymbol(operand));
-  Operation *clone = op->clone(block);
-  SmallVector<Value> folded;
-  if (succeeded(builder.tryFold(clone, folded)) && !folded.empty()) {
-    block.map(op->getResults(), folded);
-    clone->destroy();
-  } else {
-    builder.insert(clone);
-    block.map(op->getResults(), clone->getResults());
-  }
-  return block.lookup(value);
-}
-
-Index BoundsEmitter::symbol(const Leaf *leaf) {
-  Value value = cloneSymbol(leaf->value);
-  if (!value.getType().isIndex())
-    value = builder.createOrFold<arith::IndexCastOp>(
-        loc, builder.getIndexType(), value);
-  return wrap(value, leaf->range);
-}
-
-/// The least or greatest value a leaf can take over the rows.
-Index BoundsEmitter::extremeOfLeaf(const Leaf *leaf, bool wantMax,
-                                   const Rows &rows) {
-  if (leaf->kind == LeafKind::Row)
-    return wantMax ? rows.last : rows.first;
-  unsigned key = leaf->onRow ? rows.id * 2 + wantMax : ~0u;
-  auto it = leaves.find({leaf, key});
-  if (it != leaves.end())
-    return it->second;
-  Index result;
-  switch (leaf->kind) {
-  case LeafKind::Symbol:
-    result = symbol(leaf);
-    break;
-  case LeafKind::FloorDiv:
-    result = floorDiv(extreme(leaf->a, wantMax, rows), leaf->divisor);
-    break;
-  case LeafKind::Min:
-    result = minimum(extreme(leaf->a, wantMax, rows),
-                     extreme(leaf->b, wantMax, rows));
-    break;
-  case LeafKind::Max:
-    result = maximum(extreme(leaf->a, wantMax, rows),
-                     extreme(leaf->b, wantMax, rows));
-    break;
-  case LeafKind::Row:
-  case LeafKind::Key:
-  case LeafKind::Select:
-    llvm_unreachable("solved for the key, and selects are expanded");
-  }
-  return leaves[{leaf, key}] = result;
-}
-
-Index BoundsEmitter::extreme(const Sum *sum, bool wantMax, const Rows &rows) {
-  unsigned key = sum->onRow ? rows.id * 2 + wantMax : ~0u;
-  auto it = sums.find({sum, key});
-  if (it != sums.end())
-    return it->second;
-  // Positive terms first: what follows can be subtracted.
-  std::optional<Index> total;
-  for (const Term &term : sum->terms) {
-    if (term.factor < 0)
-      continue;
-    Index part = mul(extremeOfLeaf(term.leaf, wantMax, rows), term.factor);
-    total = total ? add(*total, part) : part;
-  }
-  bool addsConstant = total.has_value();
-  if (!total)
-    total = constant(sum->constant);
-  for (const Term &term : sum->terms)
-    if (term.factor < 0)
-      total = sub(*total,
-                  mul(extremeOfLeaf(term.leaf, !wantMax, rows), -term.factor));
-  if (addsConstant)
-    total = add(*total, constant(sum->constant));
-  return sums[{sum, key}] = *total;
-}
-
-Condition BoundsEmitter::guard(const Node *node) {
-  if (node->kind == NodeKind::Ge)
-    return lessEqual(constant(0), extreme(node->sum, true, rows));
-  Value value = cloneSymbol(node->value);
-  Condition condition{value};
-  if (std::optional<int64_t> known = getConstantIntValue(value))
-    condition = {Value(), *known != 0};
-  return node->negated ? negate(condition) : condition;
-}
 
 //===----------------------------------------------------------------------===//
 // Intervals
@@ -181,19 +51,12 @@ Condition BoundsEmitter::guard(const Node *node) {
 /// The keys outside of which no row satisfies the conjunct. In a union, an
 /// interval that is empty must not widen the others.
 Hull BoundsEmitter::hullOf(const Conjunct &conjunct, bool inUnion) {
-  Hull hull{constant(0), keys, {}};
+  Hull hull{constant(0), numKeys, {}};
   for (const Node *node : conjunct.guards)
-    hull.alive = both(hull.alive, guard(node));
-  Rows live = rows;
-  for (const Sum *bound : conjunct.rowLower)
-    live.first = maximum(live.first, extreme(bound, true, rows));
-  for (const Sum *bound : conjunct.rowUpper)
-    live.last =
-        minimum(live.last, add(extreme(bound, true, rows), constant(-1)));
-  if (!conjunct.rowLower.empty() || !conjunct.rowUpper.empty()) {
-    live.id = nextRowsId++;
-    hull.alive = both(hull.alive, lessEqual(live.first, live.last));
-  }
+    hull.alive = both(hull.alive, guard(node, /*forAll=*/false));
+  Rows live = tileRows;
+  if (std::optional<Condition> some = narrowRows(conjunct, live))
+    hull.alive = both(hull.alive, *some);
   hull.hasLower = !conjunct.keyLower.empty();
   hull.hasUpper = !conjunct.keyUpper.empty();
   for (auto [index, bound] : llvm::enumerate(conjunct.keyLower)) {
@@ -216,12 +79,12 @@ Interval BoundsEmitter::hullOfUnion(ArrayRef<Conjunct> conjuncts) {
     Hull hull = hullOf(conjunct, conjuncts.size() > 1);
     hull.upper = select(hull.alive, hull.upper, constant(0));
     if (conjuncts.size() > 1)
-      hull.lower = select(hull.alive, hull.lower, keys);
+      hull.lower = select(hull.alive, hull.lower, numKeys);
     result.lower = index ? minimum(result.lower, hull.lower) : hull.lower;
     result.upper = index ? maximum(result.upper, hull.upper) : hull.upper;
   }
-  result.lower = minimum(maximum(result.lower, constant(0)), keys);
-  result.upper = maximum(minimum(result.upper, keys), result.lower);
+  result.lower = minimum(maximum(result.lower, constant(0)), numKeys);
+  result.upper = maximum(minimum(result.upper, numKeys), result.lower);
   return result;
 }
 
@@ -260,7 +123,7 @@ Interval BoundsEmitter::fullWithin(ArrayRef<Conjunct> masked, Interval hull) {
   return full;
 }
 
-MaskAnalysis::KeyBounds BoundsEmitter::emit(const MaskAnalysis::Facts &facts) {
+MaskAnalysis::KeyBounds BoundsEmitter::emit() {
   Interval hull = hullOfUnion(facts.kept.conjuncts);
   Interval full;
   if (facts.maskedByConjunct.empty()) {
@@ -277,12 +140,10 @@ MaskAnalysis::KeyBounds BoundsEmitter::emit(const MaskAnalysis::Facts &facts) {
           materialize(full.upper), materialize(hull.upper)};
 }
 
-MaskAnalysis::KeyBounds MaskAnalysis::emitKeyBounds(OpBuilder &builder,
-                                                    Location loc, Value batch,
-                                                    Value head, Value firstRow,
-                                                    Value lastRow,
-                                                    Value numKeys) const {
-  return BoundsEmitter(builder, loc, facts->region, batch, head, firstRow,
-                       lastRow, numKeys)
-      .emit(*facts);
+MaskAnalysis::KeyBounds MaskAnalysis::emitKeyBounds(
+    OpBuilder &builder, Location loc, Value batch, Value head, Value firstRow,
+    Value lastRow, Value numKeys, const MaskSummary &summary) const {
+  return BoundsEmitter(builder, loc, *facts, summary.impl.get(), batch, head,
+                       AxisRange{firstRow, lastRow}, numKeys)
+      .emit();
 }

@@ -8,7 +8,6 @@
 #include "MaskConjuncts.h"
 #include "mlir/Analysis/Presburger/IntegerRelation.h"
 #include "llvm/ADT/MapVector.h"
-#include <numeric>
 
 using namespace mlir;
 using namespace mlir::attn;
@@ -231,107 +230,6 @@ static void dropEmpty(SmallVectorImpl<Atoms> &conjuncts) {
     EmptinessQuery query;
     return query.build(atoms) && query.isEmpty();
   });
-}
-
-//===----------------------------------------------------------------------===//
-// Solving for the key and the row
-//===----------------------------------------------------------------------===//
-
-namespace {
-struct Bound {
-  const Sum *value = nullptr;
-  bool isLower = false; // value <= variable, else variable < value
-};
-} // namespace
-
-/// Solves sum >= 0 for a variable that occurs in exactly one term:
-///   k*v + R >= 0            v >= -(R floordiv k), or v <= R floordiv -k
-///   k*(g floordiv d) + R >= 0   the same for the quotient q; then
-///                           q >= x is g >= d*x, and q <= x is g < d*x + d.
-static Bound solveFor(ExprPool &pool, const Sum *sum, LeafKind variable) {
-  const Term *found = nullptr;
-  for (const Term &term : sum->terms) {
-    if (!dependsOn(term.leaf, variable))
-      continue;
-    if (found)
-      return {};
-    found = &term;
-  }
-  if (!found)
-    return {};
-  const Leaf *leaf = found->leaf;
-  int64_t factor = found->factor;
-  const Sum *limit = pool.floorDiv(pool.without(sum, leaf), std::abs(factor));
-  if (leaf->kind == variable) {
-    if (factor > 0)
-      return {pool.scale(limit, -1), true};
-    return {pool.addConstant(limit, 1), false};
-  }
-  if (leaf->kind != LeafKind::FloorDiv)
-    return {};
-  const Sum *rest =
-      factor > 0
-          ? pool.combine(leaf->a, 1, limit, leaf->divisor)
-          : pool.addConstant(pool.combine(leaf->a, -1, limit, leaf->divisor),
-                             leaf->divisor - 1);
-  return rest ? solveFor(pool, rest, variable) : Bound{};
-}
-
-/// A weaker comparison without floordiv of the variable: d * (g floordiv d)
-/// lies between g - d + 1 and g. Null if the variable cancels.
-static const Sum *relaxDivisions(ExprPool &pool, const Sum *sum,
-                                 LeafKind variable) {
-  auto isDivision = [&](const Term &term) {
-    return term.leaf->kind == LeafKind::FloorDiv &&
-           dependsOn(term.leaf, variable);
-  };
-  while (sum && llvm::any_of(sum->terms, isDivision)) {
-    const Term term = *llvm::find_if(sum->terms, isDivision);
-    int64_t divisor = term.leaf->divisor;
-    int64_t common = std::gcd(divisor, std::abs(term.factor));
-    const Sum *real = term.factor > 0
-                          ? term.leaf->a
-                          : pool.addConstant(term.leaf->a, 1 - divisor);
-    sum = pool.combine(pool.without(sum, term.leaf), divisor / common, real,
-                       term.factor / common);
-  }
-  return sum && sum->dependsOn(variable) ? sum : nullptr;
-}
-
-static void solveAtom(ExprPool &pool, const Node *atom, Conjunct &conjunct) {
-  const Sum *sum = atom->sum;
-  if (atom->kind == NodeKind::Opaque) {
-    ++conjunct.numOpaque;
-    return;
-  }
-  if (atom->kind == NodeKind::Bool || (!sum->onKey && !sum->onRow)) {
-    conjunct.guards.push_back(atom);
-    return;
-  }
-  LeafKind variable = sum->onKey ? LeafKind::Key : LeafKind::Row;
-  Bound bound = solveFor(pool, sum, variable);
-  if (!bound.value) {
-    ++conjunct.numPeriodic;
-    if (const Sum *relaxed = relaxDivisions(pool, sum, variable))
-      bound = solveFor(pool, relaxed, variable);
-    if (!bound.value)
-      return;
-  }
-  if (variable == LeafKind::Key)
-    (bound.isLower ? conjunct.keyLower : conjunct.keyUpper)
-        .push_back(bound.value);
-  else
-    (bound.isLower ? conjunct.rowLower : conjunct.rowUpper)
-        .push_back(bound.value);
-}
-
-Conjunct mask::solveConjunct(PredicateReader &reader,
-                             ArrayRef<const Node *> atoms) {
-  Conjunct conjunct;
-  conjunct.atoms.assign(atoms.begin(), atoms.end());
-  for (const Node *atom : atoms)
-    solveAtom(reader.pool, atom, conjunct);
-  return conjunct;
 }
 
 Disjunction mask::toDisjunction(PredicateReader &reader,

@@ -76,27 +76,68 @@ Limits mask::divideLimits(Limits a, int64_t divisor) {
 // Interning
 //===----------------------------------------------------------------------===//
 
-ExprPool::ExprPool() {
-  Leaf leaf;
-  leaf.range = {0, kPositionLimit - 1};
-  leaf.kind = LeafKind::Row;
-  leaf.onRow = true;
-  rowSum = fromLeaf(leaf);
-  leaf.kind = LeafKind::Key;
-  leaf.onRow = false;
-  leaf.onKey = true;
-  keySum = fromLeaf(leaf);
+SmallVector<Axis> mask::splitAxes(ArrayRef<int64_t> divisors) {
+  SmallVector<Axis> axes;
+  int64_t outer = 0;
+  for (int64_t divisor : divisors) {
+    axes.push_back({divisor, outer ? outer / divisor : 0});
+    outer = divisor;
+  }
+  axes.push_back({1, outer});
+  return axes;
+}
+
+const Sum *ExprPool::position(LeafKind kind, ArrayRef<Axis> axes,
+                              SmallVectorImpl<const Leaf *> &leavesOfAxes) {
+  const Sum *sum = constant(0);
+  for (Axis axis : axes) {
+    Leaf leaf;
+    leaf.kind = kind;
+    leaf.axis = axis;
+    leaf.onRow = kind == LeafKind::Row;
+    leaf.onKey = kind == LeafKind::Key;
+    leaf.range = {0, axis.size ? axis.size - 1
+                               : (kPositionLimit - 1) / axis.stride};
+    const Sum *part = fromLeaf(leaf);
+    leavesOfAxes.push_back(part->terms.front().leaf);
+    sum = combine(sum, 1, part, axis.stride);
+  }
+  return sum;
+}
+
+ExprPool::ExprPool(ArrayRef<int64_t> divisors) {
+  SmallVector<Axis> axes = splitAxes(divisors);
+  rowSum = position(LeafKind::Row, axes, rowLeaves);
+  keySum = position(LeafKind::Key, axes, keyLeaves);
+  SmallVector<const Leaf *, 1> whole;
+  wholeKeySum = position(LeafKind::Key, Axis(), whole);
+  wholeKeyLeaf = whole.front();
+}
+
+bool mask::reads(const Leaf *leaf, const Leaf *variable) {
+  if (leaf == variable)
+    return true;
+  if (leaf->kind == LeafKind::Table)
+    return dependsOn(leaf, variable->kind);
+  auto anyReads = [&](const Sum *sum) {
+    return sum && llvm::any_of(sum->terms, [&](const Term &term) {
+             return reads(term.leaf, variable);
+           });
+  };
+  return anyReads(leaf->a) || anyReads(leaf->b);
 }
 
 static bool sameLeaf(const Leaf &a, const Leaf &b) {
   return a.kind == b.kind && a.a == b.a && a.b == b.b &&
-         a.divisor == b.divisor && a.value == b.value;
+         a.divisor == b.divisor && a.value == b.value && a.table == b.table &&
+         a.axis.stride == b.axis.stride && a.axis.size == b.axis.size;
 }
 
 const Sum *ExprPool::fromLeaf(Leaf leaf) {
   size_t hash =
       llvm::hash_combine(unsigned(leaf.kind), leaf.a, leaf.b, leaf.divisor,
-                         leaf.value.getAsOpaquePointer());
+                         leaf.value.getAsOpaquePointer(), leaf.axis.stride,
+                         leaf.axis.size, leaf.table);
   const Leaf *found = nullptr;
   auto [first, last] = leafTable.equal_range(hash);
   for (auto it = first; it != last && !found; ++it)
@@ -165,6 +206,30 @@ const Sum *ExprPool::symbol(Value value, Limits range) {
   leaf.onSymbol = true;
   leaf.value = value;
   leaf.range = range;
+  return fromLeaf(leaf);
+}
+
+const Sum *ExprPool::table(Value value, Limits range, bool onRow, bool onKey) {
+  Leaf leaf;
+  leaf.kind = LeafKind::Table;
+  leaf.onRow = onRow;
+  leaf.onKey = onKey;
+  leaf.onSymbol = true; // what it reads is not known at compile time
+  leaf.value = value;
+  leaf.range = range;
+  return fromLeaf(leaf);
+}
+
+const Sum *ExprPool::search(const Leaf *table, const Sum *atLeast) {
+  if (!atLeast)
+    return nullptr;
+  Leaf leaf;
+  leaf.kind = LeafKind::Search;
+  leaf.table = table;
+  leaf.a = atLeast;
+  leaf.onRow = atLeast->onRow;
+  leaf.onSymbol = true;
+  leaf.range = {0, kPositionLimit};
   return fromLeaf(leaf);
 }
 
@@ -341,12 +406,17 @@ const Sum *ExprPool::floorDivOfPlain(const Sum *a, int64_t divisor) {
 // Evaluation and printing
 //===----------------------------------------------------------------------===//
 
+static int64_t evaluateAxis(Axis axis, int64_t position) {
+  int64_t value = position / axis.stride;
+  return axis.size ? value % axis.size : value;
+}
+
 static int64_t evaluateLeaf(const Leaf *leaf, int64_t row, int64_t key) {
   switch (leaf->kind) {
   case LeafKind::Row:
-    return row;
+    return evaluateAxis(leaf->axis, row);
   case LeafKind::Key:
-    return key;
+    return evaluateAxis(leaf->axis, key);
   case LeafKind::FloorDiv:
     return llvm::divideFloorSigned(evaluate(leaf->a, row, key), leaf->divisor);
   case LeafKind::Min:
@@ -354,10 +424,12 @@ static int64_t evaluateLeaf(const Leaf *leaf, int64_t row, int64_t key) {
   case LeafKind::Max:
     return std::max(evaluate(leaf->a, row, key), evaluate(leaf->b, row, key));
   case LeafKind::Symbol:
+  case LeafKind::Table:
+  case LeafKind::Search:
   case LeafKind::Select:
     break;
   }
-  llvm_unreachable("symbols and selects have no value at compile time");
+  llvm_unreachable("symbols, tables and selects have no value at compile time");
 }
 
 int64_t mask::evaluate(const Sum *sum, int64_t row, int64_t key) {
@@ -371,13 +443,23 @@ static void printLeaf(raw_ostream &os, const Leaf *leaf,
                       const DenseMap<Value, std::string> &names) {
   switch (leaf->kind) {
   case LeafKind::Row:
-    os << "i";
-    return;
   case LeafKind::Key:
-    os << "j";
+    os << (leaf->kind == LeafKind::Row ? "i" : "j");
+    if (leaf->axis.stride != 1)
+      os << " floordiv " << leaf->axis.stride;
+    if (leaf->axis.size)
+      os << " mod " << leaf->axis.size;
     return;
   case LeafKind::Symbol:
     os << names.lookup(leaf->value);
+    return;
+  case LeafKind::Table:
+    os << names.lookup(leaf->value) << (leaf->onRow ? "[i]" : "[j]");
+    return;
+  case LeafKind::Search:
+    os << "first j with " << names.lookup(leaf->table->value) << "[j] >= (";
+    printSum(os, leaf->a, names);
+    os << ")";
     return;
   case LeafKind::FloorDiv: {
     bool isPlain = leaf->a->constant == 0 && leaf->a->terms.size() == 1 &&

@@ -6,8 +6,13 @@
 //===----------------------------------------------------------------------===//
 //
 // Every integer expression is a sum: constant + factor * leaf + ... . Leaves
-// are the row i, the key j, symbols, and floordiv, min, max and select of sums.
-// Sums and leaves are interned, so equality is equality of pointers.
+// are the row i, the key j, symbols, values read from tables at i or j, and
+// floordiv, min, max and select of sums. Sums and leaves are interned, so
+// equality is equality of pointers.
+//
+// Positions may be split into axes by divisors c1 > c2 > ..., each a multiple
+// of the next: i = c1 * i0 + c2 * i1 + ... + ik. What is affine in the axes but
+// not in the position (a row of an image, a residue) then is linear.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,7 +42,24 @@ Limits divideLimits(Limits a, int64_t divisor);
 
 struct Sum;
 
-enum class LeafKind : uint8_t { Row, Key, Symbol, FloorDiv, Min, Max, Select };
+enum class LeafKind : uint8_t {
+  Row,
+  Key,
+  Symbol,
+  Table,  // an integer computed from the row alone or from the key alone
+  Search, // the first key at which a table is >= a: right for sorted tables
+  FloorDiv,
+  Min,
+  Max,
+  Select
+};
+
+/// One axis of a position p: (p floordiv stride) mod size. The outermost has
+/// no size (0).
+struct Axis {
+  int64_t stride = 1;
+  int64_t size = 0;
+};
 
 struct Leaf {
   LeafKind kind;
@@ -47,10 +69,13 @@ struct Leaf {
   bool onSymbol = false;
   bool hasSelect = false;
   Limits range;
-  const Sum *a = nullptr; // FloorDiv, Min, Max; the true value of Select
+  const Sum *a = nullptr; // FloorDiv, Min, Max; the true value of Select; what
+                          // Search looks for
   const Sum *b = nullptr; // Min, Max; the false value of Select
   int64_t divisor = 0;    // FloorDiv: always positive
-  Value value;            // Symbol: itself; Select: the condition
+  Value value;            // Symbol, Table: itself; Select: the condition
+  const Leaf *table = nullptr; // Search
+  Axis axis;                   // Row, Key
 };
 
 struct Term {
@@ -78,16 +103,29 @@ inline bool dependsOn(const Leaf *leaf, LeafKind variable) {
   return variable == LeafKind::Row ? leaf->onRow : leaf->onKey;
 }
 
+/// Whether a leaf reads `variable`, a Row or Key leaf.
+bool reads(const Leaf *leaf, const Leaf *variable);
+
+/// The axes of a position split by `divisors`, outermost first.
+SmallVector<Axis> splitAxes(ArrayRef<int64_t> divisors);
+
 /// Owns and interns expressions. All functions take and return null for "too
 /// large to handle"; a null operand gives a null result.
 class ExprPool {
 public:
-  ExprPool();
+  explicit ExprPool(ArrayRef<int64_t> divisors = {});
 
   const Sum *constant(int64_t value);
   const Sum *row() const { return rowSum; }
   const Sum *key() const { return keySum; }
+  /// The key as one leaf, which split expressions are joined to when solved.
+  const Leaf *wholeKey() const { return wholeKeyLeaf; }
+  const Sum *whole() const { return wholeKeySum; }
+  ArrayRef<const Leaf *> rowAxes() const { return rowLeaves; }
+  ArrayRef<const Leaf *> keyAxes() const { return keyLeaves; }
   const Sum *symbol(Value value, Limits range);
+  const Sum *table(Value value, Limits range, bool onRow, bool onKey);
+  const Sum *search(const Leaf *table, const Sum *atLeast);
   const Sum *add(const Sum *a, const Sum *b) { return combine(a, 1, b, 1); }
   const Sum *sub(const Sum *a, const Sum *b) { return combine(a, 1, b, -1); }
   const Sum *addConstant(const Sum *a, int64_t value);
@@ -118,11 +156,17 @@ private:
   std::deque<Sum> sums;
   std::unordered_multimap<size_t, const Leaf *> leafTable;
   std::unordered_multimap<size_t, const Sum *> sumTable;
+  const Sum *position(LeafKind kind, ArrayRef<Axis> axes,
+                      SmallVectorImpl<const Leaf *> &leavesOfAxes);
+
   const Sum *rowSum;
   const Sum *keySum;
+  SmallVector<const Leaf *, 3> rowLeaves, keyLeaves;
+  const Leaf *wholeKeyLeaf;
+  const Sum *wholeKeySum;
 };
 
-/// The value of a sum without symbols and selects.
+/// The value of a sum without symbols, tables and selects.
 int64_t evaluate(const Sum *sum, int64_t row, int64_t key);
 
 /// Prints with i, j, and symbols named by `names`.

@@ -14,7 +14,8 @@
 namespace mlir::attn {
 
 struct MaskAnalysis::Facts {
-  explicit Facts(Region &mask) : region(mask), reader(mask) {}
+  Facts(Region &mask, ArrayRef<int64_t> divisors)
+      : region(mask), reader(mask, divisors) {}
 
   Region &region;
   mask::PredicateReader reader; // owns all expressions

@@ -94,6 +94,29 @@ const Sum *PredicateReader::symbol(Value value) {
   return pool.symbol(value, rangeOfSymbol(value, mask));
 }
 
+/// A value computed from the row alone or the key alone, by operations that may
+/// be cloned to where tables are scanned. Truth values count as 0 and 1.
+const Sum *PredicateReader::table(Value value) {
+  auto [onRow, onKey] = dependence(value);
+  if (onRow == onKey)
+    return nullptr;
+  llvm::SmallPtrSet<Operation *, 16> seen;
+  SmallVector<Value> worklist{value};
+  while (!worklist.empty()) {
+    Operation *op = worklist.pop_back_val().getDefiningOp();
+    if (!op || !mask.isAncestor(op->getParentRegion()) ||
+        !seen.insert(op).second)
+      continue;
+    if (!isClonable(op))
+      return nullptr;
+    llvm::append_range(worklist, op->getOperands());
+  }
+  value = canonicalSymbol(value);
+  Limits range = value.getType().isInteger(1) ? Limits{0, 1}
+                                              : rangeOfSymbol(value, mask);
+  return pool.table(value, range, onRow, onKey);
+}
+
 //===----------------------------------------------------------------------===//
 // Values
 //===----------------------------------------------------------------------===//
@@ -154,6 +177,8 @@ const Sum *PredicateReader::integerUncached(Value value) {
                                                           : pool.key();
   size_t known = defeatingOps.size();
   const Sum *sum = integerOfOp(op);
+  if (!sum && !value.getType().isInteger(1))
+    sum = table(value);
   if (!sum && defeatingOps.size() == known)
     defeatingOps.insert(op);
   return sum;

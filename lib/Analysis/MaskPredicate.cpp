@@ -15,7 +15,8 @@ using namespace mlir;
 using namespace mlir::attn;
 using namespace mlir::attn::mask;
 
-PredicateReader::PredicateReader(Region &mask) : mask(mask) {
+PredicateReader::PredicateReader(Region &mask, ArrayRef<int64_t> divisors)
+    : pool(divisors), mask(mask) {
   nodes.push_back(Node{NodeKind::False});
   falseNode = &nodes.back();
   nodes.push_back(Node{NodeKind::True, 1});
@@ -161,8 +162,12 @@ const Node *PredicateReader::readUncached(Value value, bool negated) {
     return op->getOperand(0).getType().isInteger(1)
                ? readBoolCompare(op, negated)
                : readCompare(op, negated);
-  if (!isIndependentOp(op))
-    defeatingOps.insert(op);
+  if (isIndependentOp(op))
+    return nullptr;
+  if (const Sum *sum = table(value))
+    return greaterEqualZero(negated ? pool.scale(sum, -1)
+                                    : pool.addConstant(sum, -1));
+  defeatingOps.insert(op);
   return nullptr;
 }
 

@@ -36,10 +36,11 @@ struct Node {
 };
 
 /// Reads a mask region. Expressions that do not depend on row and key are
-/// symbols; what is not understood is recorded in `defeatingOps`.
+/// symbols, those that depend on one of them and are not understood are tables;
+/// what is not understood and depends on both is recorded in `defeatingOps`.
 class PredicateReader {
 public:
-  explicit PredicateReader(Region &mask);
+  explicit PredicateReader(Region &mask, ArrayRef<int64_t> divisors = {});
 
   /// The predicate of an i1 value or of its negation.
   const Node *read(Value value, bool negated);
@@ -73,6 +74,7 @@ private:
   const Sum *affineOp(Operation *op, AffineMap map);
   const Sum *truncatingDiv(const Sum *a, int64_t divisor);
   const Sum *symbol(Value value);
+  const Sum *table(Value value);
   const Sum *selectOf(Operation *op);
   const Sum *remainderForZeroTest(Value value);
 

@@ -21,7 +21,9 @@ using namespace mlir::attn;
 static constexpr int64_t kAlignment = 64;
 
 static int64_t getBytes(MemRefType type) {
-  int64_t bits = type.getElementTypeBitWidth();
+  Type element = type.getElementType();
+  int64_t bits = element.isIndex() ? IndexType::kInternalStorageBitWidth
+                                   : element.getIntOrFloatBitWidth();
   return llvm::divideCeil(type.getNumElements() * bits, 8);
 }
 

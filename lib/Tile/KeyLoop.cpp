@@ -32,12 +32,14 @@ MaskAnalysis::KeyBounds TaskBuilder::keyBounds(Value firstQuery,
   if (headsDiffer)
     return {zero, zero, zero, numKeys};
   Value lastQuery = sub(add(firstQuery, numRows), constant(1));
-  return mask->emitKeyBounds(b, loc, batch, head, firstQuery, lastQuery,
-                             numKeys);
+  return mask->analysis.emitKeyBounds(b, loc, batch, head, firstQuery,
+                                      lastQuery, numKeys, *mask->summary);
 }
 
 TaskBuilder::State TaskBuilder::keyLoop(const State &state, Value firstQuery,
                                         Value numRows) {
+  if (mask && mask->listed)
+    return listedKeyLoop(state);
   MaskAnalysis::KeyBounds bounds = keyBounds(firstQuery, numRows);
   if (mask && !shared)
     return segmentedKeyLoop(state, firstQuery, numRows, bounds);
@@ -131,7 +133,7 @@ std::pair<Value, Value> TaskBuilder::keyAndValue(Value firstKey,
 
 // A key block as rows the step can read, converted or in pairs of rows.
 Value TaskBuilder::packRows(Value source, ArrayRef<unsigned> kept, Value rows,
-                            Value columns, bool pairs) {
+                            Value columns, bool pairs, Value gather) {
   Type element =
       schedule.convertKeysAndValues
           ? Type(computeType)
@@ -155,7 +157,7 @@ Value TaskBuilder::packRows(Value source, ArrayRef<unsigned> kept, Value rows,
   SmallVector<AffineMap> packMaps = {
       packMap(kept), AffineMap::get(3, 0, layout, b.getContext())};
   return PackOp::create(b, loc, TypeRange{destination.getType()}, source,
-                        /*gather=*/Value(), /*scale=*/Value(), destination,
+                        gather, /*scale=*/Value(), destination,
                         FloatAttr(), b.getAffineMapArrayAttr(packMaps))
       .getResult(0);
 }
@@ -295,25 +297,54 @@ TaskBuilder::State TaskBuilder::step(const State &state, const StepInputs &in,
   else if (schedule.bf16Pairs)
     logitScale = *staticScale() * M_LOG2E;
   SmallVector<Value> origin = {batch, head, in.firstQuery, in.firstKey};
-  bool needsRows = masked || hasScoreRegion();
+  bool needsRows = in.rows && (masked || hasScoreRegion());
   auto result = OnlineAttentionOp::create(
       b, loc, TypeRange(ValueRange(state)), in.query, in.key, in.value, origin,
-      needsRows ? in.rows : Value(), /*key_rows=*/Value(), state[0], state[1],
-      state[2], b.getF64FloatAttr(logitScale), stepMaps());
-  copyRegions(result, masked);
+      needsRows ? in.rows : Value(), in.inPlace ? in.list : Value(), state[0],
+      state[1], state[2], b.getF64FloatAttr(logitScale), stepMaps());
+  copyRegions(result, in, masked);
   return State(result.getResults());
 }
 
-void TaskBuilder::copyRegions(OnlineAttentionOp step, bool masked) {
+// The regions of the step see lanes and entries of the list where those of the
+// problem see rows and keys.
+void TaskBuilder::mapPositions(Region &region, const StepInputs &in) {
+  Block &block = region.front();
+  b.setInsertionPointToStart(&block);
+  auto replace = [&](BlockArgument argument, Value by) {
+    argument.replaceAllUsesExcept(by, by.getDefiningOp());
+  };
+  unsigned row = block.getNumArguments() - 2, key = row + 1;
+  if (in.list)
+    replace(block.getArgument(key),
+            tensor::ExtractOp::create(b, loc, in.list,
+                                      ValueRange{block.getArgument(key)}));
+  if (axes.size() == 1)
+    return;
+  BlockArgument lane = block.getArgument(row);
+  if (lane.use_empty())
+    return;
+  // The argument's own uses are replaced before it is used to compute them.
+  Value stand = arith::ConstantIndexOp::create(b, loc, 0);
+  lane.replaceAllUsesWith(stand);
+  Value position = rowPosition(lane);
+  stand.replaceAllUsesWith(position);
+  stand.getDefiningOp()->erase();
+}
+
+void TaskBuilder::copyRegions(OnlineAttentionOp step, const StepInputs &in,
+                              bool masked) {
   OpBuilder::InsertionGuard guard(b);
   if (masked) {
     IRMapping mapping;
     op.getMaskRegion().cloneInto(&step.getMaskRegion(), mapping);
+    mapPositions(step.getMaskRegion(), in);
   }
   Region &score = step.getScoreRegion();
   if (!op.getScoreRegion().empty()) {
     IRMapping mapping;
     op.getScoreRegion().cloneInto(&score, mapping);
+    mapPositions(score, in);
   }
   if (!schedule.bf16Pairs || !hasScoreRegion())
     return;

@@ -64,13 +64,41 @@ static void chooseQueryBlock(Schedule &schedule, const AttentionSizes &sizes,
   schedule.blockQueries = vectors * lanes;
 }
 
+// Rows that lie in a grid are cut into patches near to squares, of few rows:
+// around a small patch there are fewer keys that only some of its rows see.
+static void chooseRowTiles(Schedule &schedule, int64_t lanes,
+                           const ScheduleRequest &request,
+                           const MaskShape &mask) {
+  if (mask.rowDivisors.empty())
+    return;
+  schedule.rowDivisors = mask.rowDivisors;
+  size_t numAxes = mask.rowDivisors.size() + 1;
+  schedule.rowTiles.assign(numAxes, 1);
+  if (mask.isResidue) {
+    schedule.rowTiles.front() = schedule.blockQueries;
+    return;
+  }
+  int64_t rows = std::max<int64_t>(16, lanes);
+  if (request.blockQueries > 0)
+    rows = llvm::PowerOf2Ceil(std::max(request.blockQueries, lanes));
+  schedule.blockQueries = rows;
+  for (size_t axis = numAxes - 1; rows > 1; rows /= 2) {
+    schedule.rowTiles[axis] *= 2;
+    axis = axis == 0 ? numAxes - 1 : axis - 1;
+  }
+}
+
 // Keys and values that exceed the second-level cache are read again for every
 // query block: several blocks then share each key block.
 static void chooseSharing(Schedule &schedule, const AttentionSizes &sizes,
                           const CPUTarget &target, int64_t elementBytes,
-                          const ScheduleRequest &request, bool banded) {
+                          const ScheduleRequest &request,
+                          const MaskShape &mask) {
   // Packed pairs of values are made once per key block: more blocks use them.
   int64_t sharedBlocks = schedule.bf16Pairs ? 8 : 4;
+  // Lists of keys belong to one tile of rows.
+  if (mask.isListed)
+    return;
   if (request.blocksPerTask > 0) {
     schedule.blocksPerTask = request.blocksPerTask;
     return;
@@ -86,7 +114,7 @@ static void chooseSharing(Schedule &schedule, const AttentionSizes &sizes,
                      sizes.numQueries >= 2 * schedule.blockQueries;
   // In a band, neighbouring query blocks see nearly the same few keys, which
   // then are in the cache without further ado.
-  if (!manyQueries || banded)
+  if (!manyQueries || mask.isBanded)
     return;
   bool packs = schedule.convertKeysAndValues || schedule.bf16Pairs;
   if (packs || ShapedType::isDynamic(sizes.numKeys) || sizes.numKeys > limit)
@@ -97,7 +125,7 @@ static void chooseSharing(Schedule &schedule, const AttentionSizes &sizes,
 
 Schedule mlir::attn::chooseSchedule(AttentionOp op, const CPUTarget &target,
                                     const ScheduleRequest &request,
-                                    LaneKind lanes, bool banded) {
+                                    LaneKind lanes, const MaskShape &mask) {
   AttentionSizes sizes = getStaticSizes(op);
   FloatType computeType = op.getComputeType();
   Type element = cast<ShapedType>(op.getQuery().getType()).getElementType();
@@ -130,11 +158,23 @@ Schedule mlir::attn::chooseSchedule(AttentionOp op, const CPUTarget &target,
   if (schedule.bf16Pairs && request.blockKeys == 0)
     schedule.blockKeys = 192;
   chooseQueryBlock(schedule, sizes, target, vectorLanes, request);
+  chooseRowTiles(schedule, vectorLanes, request, mask);
   chooseSharing(schedule, sizes, target, element.getIntOrFloatBitWidth() / 8,
-                request, banded);
+                request, mask);
   reason << "queries in lanes: " << schedule.blockQueries / vectorLanes
          << " vectors of " << vectorLanes << ", " << target.vectorRegisters
          << " registers";
+  if (!schedule.rowTiles.empty()) {
+    reason << (mask.isResidue ? "; rows of one residue modulo "
+                              : "; patches of ");
+    if (mask.isResidue)
+      reason << mask.rowDivisors.front();
+    else
+      llvm::interleave(
+          schedule.rowTiles, reason, [&](int64_t size) { reason << size; }, "x");
+  }
+  if (mask.isListed)
+    reason << "; keys in lists";
   if (schedule.blocksPerTask > 1)
     reason << "; " << schedule.blocksPerTask
            << " query blocks share a key block";

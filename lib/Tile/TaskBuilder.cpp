@@ -101,6 +101,10 @@ TaskBuilder::Slice TaskBuilder::getSlice(Value operand, AffineMap map,
   for (AffineExpr expr : map.getResults()) {
     unsigned dim = getDim(expr);
     Range range = ranges[dim];
+    if (dim == kQuery && axes.size() > 1) {
+      appendRows(slice, shape);
+      continue;
+    }
     if (dim == kHead && getDivisor(expr) > 1) {
       AffineExpr h = getAffineDimExpr(0, b.getContext());
       range.offset = affine::makeComposedFoldedAffineApply(
@@ -136,9 +140,20 @@ Value TaskBuilder::extract(Value operand, AffineMap map, const Ranges &ranges,
 // normalize: queries and keys are rows, widths are columns.
 AffineMap TaskBuilder::packMap(ArrayRef<unsigned> dims) {
   SmallVector<AffineExpr> results;
+  unsigned axis = 0;
   for (unsigned dim : dims) {
     bool isRow = dim == kQuery || dim == kKey;
-    results.push_back(b.getAffineDimExpr(dim == kHead ? 0 : isRow ? 1 : 2));
+    AffineExpr expr = b.getAffineDimExpr(dim == kHead ? 0 : isRow ? 1 : 2);
+    if (dim == kQuery && isGrid()) {
+      int64_t inner = 1;
+      for (const TileAxis &part : ArrayRef(axes).drop_front(axis + 1))
+        inner *= part.tile;
+      expr = expr.floorDiv(inner);
+      if (axis > 0)
+        expr = expr % axes[axis].tile;
+      ++axis;
+    }
+    results.push_back(expr);
   }
   return AffineMap::get(3, 0, results, b.getContext());
 }
@@ -173,11 +188,20 @@ Value TaskBuilder::insertBlock(Value part, Value whole, Value block) {
 //===----------------------------------------------------------------------===//
 
 TaskBuilder::TaskBuilder(OpBuilder &builder, AttentionOp op,
-                         const Schedule &schedule, const MaskAnalysis *mask)
+                         const Schedule &schedule, const TileMask *mask)
     : b(builder), op(op), loc(op.getLoc()), schedule(schedule), mask(mask),
       maps(op.getRoleMaps()), computeType(op.getComputeType()),
       features(schedule.lanes == LaneKind::Features),
-      keyGroup(getGroup(maps[1])), shared(schedule.blocksPerTask > 1) {}
+      keyGroup(getGroup(maps[1])), shared(schedule.blocksPerTask > 1) {
+  int64_t outer = 0;
+  ArrayRef<int64_t> tiles = schedule.rowTiles;
+  for (auto [index, divisor] : llvm::enumerate(schedule.rowDivisors)) {
+    axes.push_back({divisor, outer ? outer / divisor : 0, tiles[index]});
+    outer = divisor;
+  }
+  axes.push_back({1, outer, tiles.empty() ? schedule.blockQueries
+                                          : tiles.back()});
+}
 
 // The result is written whole: what the destinations held is of no use.
 SmallVector<Value> TaskBuilder::createOutputs(OpBuilder &builder,
@@ -207,34 +231,47 @@ SmallVector<Value> TaskBuilder::build(ValueRange outputs, Value active) {
   if (shared && schedule.shareAboveKeys > 0)
     blocksPerTask = select(less(constant(schedule.shareAboveKeys), numKeys),
                            blocksPerTask, constant(1));
-  Value perTask = mul(blocksPerTask, constant(schedule.blockQueries));
-  Value numTasks = ceilDiv(numQueries, perTask);
+  Value numTasks = countTasks();
   if (active)
     numTasks = select(active, numTasks, constant(0));
 
+  SmallVector<Value> expanded;
+  for (auto [output, map] :
+       llvm::zip(outputs, ArrayRef<AffineMap>(maps).drop_front(3)))
+    expanded.push_back(expandRows(output, map));
+  query = expandRows(op.getQuery(), maps[0]);
   SmallVector<OpFoldResult> bounds = {getAsOpFoldResult(numBatches),
                                       getAsOpFoldResult(numHeads),
                                       getAsOpFoldResult(numTasks)};
-  auto tasks = scf::ForallOp::create(b, loc, bounds, outputs,
+  auto tasks = scf::ForallOp::create(b, loc, bounds, expanded,
                                      /*mapping=*/std::nullopt);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(tasks.getBody());
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(tasks.getBody());
+    buildTask(tasks, numTasks);
+  }
+  SmallVector<Value> results;
+  for (auto [result, output, map] :
+       llvm::zip(tasks.getResults(), outputs,
+                 ArrayRef<AffineMap>(maps).drop_front(3)))
+    results.push_back(collapseRows(result, map, output.getType()));
+  return results;
+}
+
+void TaskBuilder::buildTask(scf::ForallOp tasks, Value numTasks) {
   batch = tasks.getInductionVar(0);
   head = tasks.getInductionVar(1);
   if (features)
     head = mul(head, constant(keyGroup));
   Value task = tasks.getInductionVar(2);
-  if (mask && mask->getTrend() == MaskAnalysis::Trend::Growing)
+  if (mask && mask->analysis.getTrend() == MaskAnalysis::Trend::Growing)
     // The last queries have most keys: start with the longest task.
     task = sub(sub(numTasks, constant(1)), task);
-  Value firstQuery = mul(task, perTask);
-  Value numRows = features || !shared
-                      ? remaining(numQueries, firstQuery, schedule.blockQueries)
-                      : min(perTask, sub(numQueries, firstQuery));
+  locateRows(task);
+  Value firstQuery = firstRows.front(), numRows = numRowsOf.front();
   packedQuery = packQuery(firstQuery, numRows);
   State state = keyLoop(initialState(), firstQuery, numRows);
   finish(state, firstQuery, numRows, tasks);
-  return SmallVector<Value>(tasks.getResults());
 }
 
 // Scales the query, brings it into the step's layout and type.
@@ -303,7 +340,7 @@ Value TaskBuilder::packQueryBlock(Value firstQuery, Value numRows,
   ranges[kQuery] = {firstQuery, getAsOpFoldResult(numRows), true};
   ranges[kWidth] = {b.getIndexAttr(0), getAsOpFoldResult(width), true};
   Slice slice;
-  Value source = extract(op.getQuery(), maps[0], ranges, &slice);
+  Value source = extract(query, maps[0], ranges, &slice);
 
   AffineExpr h = b.getAffineDimExpr(0), r = b.getAffineDimExpr(1),
              c = b.getAffineDimExpr(2);

@@ -14,11 +14,30 @@
 
 namespace mlir::attn {
 
+/// A mask that leaves some pairs out, as the loop nest sees it.
+struct TileMask {
+  MaskAnalysis analysis;
+  /// Of the tables the mask reads, once scanned.
+  std::optional<MaskSummary> summary;
+  /// Keys are visited run by run and gathered into lists; otherwise they are
+  /// one interval.
+  bool listed = false;
+
+  /// Emits the scan of the tables, unless that was done.
+  void scan(OpBuilder &builder, AttentionOp op);
+};
+
+/// One axis of the rows: of positions p, (p floordiv stride) mod size, in tiles
+/// of `tile`. The outermost has size 0.
+struct TileAxis {
+  int64_t stride, size, tile;
+};
+
 /// Builds the tasks of one attention under one schedule.
 class TaskBuilder {
 public:
   TaskBuilder(OpBuilder &builder, AttentionOp op, const Schedule &schedule,
-              const MaskAnalysis *mask);
+              const TileMask *mask);
 
   /// Tensors for the results, to be written by the tasks.
   static SmallVector<Value> createOutputs(OpBuilder &builder, AttentionOp op);
@@ -46,10 +65,22 @@ private:
   /// Accumulator, maximum and sum.
   using State = SmallVector<Value, 3>;
 
+  // The rows of a task (RowTiles.cpp).
+  Value countTasks();
+  void locateRows(Value task);
+  Value expandRows(Value operand, AffineMap map);
+  Value collapseRows(Value operand, AffineMap map, Type type);
+  SmallVector<ReassociationIndices> rowGroups(AffineMap map);
+  void appendRows(Slice &slice, SmallVectorImpl<int64_t> &shape);
+  bool isGrid() const { return axes.size() > 1 && axes.back().tile > 1; }
+  bool isResidue() const { return axes.size() > 1 && axes.back().tile == 1; }
+  Value rowPosition(Value lane);
+
   Slice getSlice(Value operand, AffineMap map, const Ranges &ranges);
   Value extract(Value operand, AffineMap map, const Ranges &ranges,
                 Slice *slice = nullptr);
   AffineMap packMap(ArrayRef<unsigned> dims);
+  void buildTask(scf::ForallOp tasks, Value numTasks);
   Value blockOf(Value whole, Value block);
   Value insertBlock(Value part, Value whole, Value block);
 
@@ -64,17 +95,31 @@ private:
   // The key loop (KeyLoop.cpp).
   State keyLoop(const State &state, Value firstQuery, Value numRows);
   MaskAnalysis::KeyBounds keyBounds(Value firstQuery, Value numRows);
+  // The keys of masks with several runs (ListedKeys.cpp).
+  State listedKeyLoop(const State &state);
+  struct KeyList {
+    Value keys, count, full, next;
+  };
+  KeyList gatherKeys(KeyRuns &runs, Value firstKey);
+  State listedStep(const State &state, const KeyList &list);
   State segmentedKeyLoop(const State &state, Value firstQuery, Value numRows,
                          const MaskAnalysis::KeyBounds &bounds);
   std::pair<Value, Value> keyAndValue(Value firstKey, Value numKeysHere);
+  /// Key and value at the listed rows: in place, where the step can read them
+  /// so, or packed.
+  std::pair<Value, Value> listedKeyAndValue(Value list, bool &inPlace);
   Value packRows(Value source, ArrayRef<unsigned> kept, Value rows,
-                 Value columns, bool pairs);
+                 Value columns, bool pairs, Value gather = {});
   State sharedBlocks(const State &state, Value firstQuery, Value numRows,
                      Value key, Value value, Value firstKey, Value numKeysHere);
   /// One key block for one query block; `full` says at run time whether all
   /// pairs are kept, and is null when that is not known to happen.
   struct StepInputs {
     Value query, key, value, firstQuery, rows, firstKey;
+    /// The positions of the keys, when they do not follow each other.
+    Value list = {};
+    /// Key and value hold all keys; otherwise those of the list, in its order.
+    bool inPlace = false;
   };
   Value clipKeys(StepInputs &in, const MaskAnalysis::KeyBounds &bounds,
                  Value endKey);
@@ -83,7 +128,8 @@ private:
   State branch(TypeRange types, Value condition,
                llvm::function_ref<State()> then,
                llvm::function_ref<State()> otherwise);
-  void copyRegions(OnlineAttentionOp step, bool masked);
+  void copyRegions(OnlineAttentionOp step, const StepInputs &in, bool masked);
+  void mapPositions(Region &region, const StepInputs &in);
   ArrayAttr stepMaps();
 
   SmallVector<Value> normalize(ArrayRef<Value> part, ValueRange slices,
@@ -110,7 +156,7 @@ private:
   AttentionOp op;
   Location loc;
   const Schedule &schedule;
-  const MaskAnalysis *mask;
+  const TileMask *mask;
   SmallVector<AffineMap> maps;
   FloatType computeType;
   bool features;
@@ -120,7 +166,15 @@ private:
   /// Query blocks per task: a constant, or chosen at run time.
   Value blocksPerTask;
   bool shared;
+  /// The query operand, its rows split into the axes of a grid.
+  Value query;
   Value packedQuery;
+  SmallVector<TileAxis, 3> axes;
+  /// Of the task: the first row and the number of rows, along each axis.
+  SmallVector<Value, 3> firstRows, numRowsOf;
+  SmallVector<MaskAnalysis::AxisRange, 3> rowRanges;
+  /// Tasks of the residues with one row more than the others.
+  Value longResidues, blocksOfLong, blocksOfShort;
 };
 
 } // namespace mlir::attn

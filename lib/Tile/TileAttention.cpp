@@ -84,6 +84,39 @@ static bool isConstantTrue(Region &region) {
   return getConstantIntValue(keep).value_or(0) != 0;
 }
 
+// How tiles with queries in the lanes see the mask: with rows split into axes
+// where that saves keys, and keys in lists where one interval is not enough.
+static TileMask splitRows(AttentionOp op, const TileMask &mask,
+                          const AttentionSizes &sizes, MaskShape &shape) {
+  TileMask result = mask;
+  MaskAnalysis::RowSplit split = mask.analysis.suggestSplit();
+  // Patches need a whole number of lines.
+  bool isGrid = !split.divisors.empty() && !split.isResidue;
+  if (isGrid && (ShapedType::isDynamic(sizes.numQueries) ||
+                 sizes.numQueries % split.divisors.front() != 0 ||
+                 sizes.numQueries == 0)) {
+    remark::missed(op.getLoc(), remark::RemarkOpts::name("MaskAnalysis")
+                                    .category("attn-tile-attention"))
+        << "mask of a grid with lines of "
+        << std::to_string(split.divisors.front())
+        << ": tiles are not patches of it, because the number of queries is "
+           "not known to be whole lines";
+    split.divisors.clear();
+  }
+  if (!split.divisors.empty()) {
+    result.analysis =
+        MaskAnalysis::compute(op.getMaskRegion(), split.divisors);
+    shape.rowDivisors = split.divisors;
+    shape.isResidue = split.isResidue;
+  }
+  result.listed = !result.analysis.isSingleInterval();
+  shape.isListed = result.listed;
+  shape.isBanded =
+      result.analysis.getTrend() == MaskAnalysis::Trend::Flat &&
+      !op.getMaskRegion().getArgument(2).use_empty();
+  return result;
+}
+
 LogicalResult mlir::attn::tileAttention(RewriterBase &rewriter, AttentionOp op,
                                         const CPUTarget &target,
                                         const ScheduleRequest &request) {
@@ -92,22 +125,30 @@ LogicalResult mlir::attn::tileAttention(RewriterBase &rewriter, AttentionOp op,
                           "before tiling (run attn-expand)");
   rewriter.setInsertionPoint(op);
   AttentionSizes sizes = getStaticSizes(op);
-  std::optional<MaskAnalysis> mask;
+  std::optional<TileMask> mask, split;
   if (!isConstantTrue(op.getMaskRegion())) {
-    mask = MaskAnalysis::compute(op.getMaskRegion());
-    if (mask->isTrivial())
-      mask.reset();
-    else
-      reportMask(op, *mask, sizes);
+    MaskAnalysis analysis = MaskAnalysis::compute(op.getMaskRegion());
+    if (!analysis.isTrivial()) {
+      reportMask(op, analysis, sizes);
+      mask = TileMask{analysis, {}, false};
+    }
   }
-  bool banded = mask && mask->getTrend() == MaskAnalysis::Trend::Flat &&
-                !op.getMaskRegion().getArgument(2).use_empty();
+  MaskShape shape;
+  if (mask) {
+    split = splitRows(op, *mask, sizes, shape);
+  }
 
   SmallVector<Value> outputs = TaskBuilder::createOutputs(rewriter, op);
   auto build = [&](LaneKind lanes, Value active = {}) {
-    Schedule schedule = chooseSchedule(op, target, request, lanes, banded);
+    Schedule schedule = chooseSchedule(op, target, request, lanes, shape);
     reportSchedule(op, schedule);
-    return TaskBuilder(rewriter, op, schedule, mask ? &*mask : nullptr)
+    std::optional<TileMask> &part =
+        lanes == LaneKind::Queries && !shape.rowDivisors.empty() ? split : mask;
+    if (part) {
+      part->listed = lanes == LaneKind::Queries && shape.isListed;
+      part->scan(rewriter, op);
+    }
+    return TaskBuilder(rewriter, op, schedule, part ? &*part : nullptr)
         .build(outputs, active);
   };
 

@@ -6,9 +6,13 @@
 //===----------------------------------------------------------------------===//
 //
 // A mask is an i1 predicate over (batch, head, row, key). This analysis turns
-// it into bounds of the key loop: comparisons that are affine in row and key,
-// with floordiv and mod by constants, are inverted for the key; everything else
-// is left out, which makes the bounds wider but never wrong.
+// it into the runs of keys that a tile of rows may see:
+// - comparisons that are affine in row and key, with floordiv and mod by
+//   constants, are inverted for the key, symbolically;
+// - what depends on the key alone is scanned once, before all tiles;
+// - integers read at the row and at the key (document ids) and compared are
+//   searched where the latter are sorted, and else bounded block by block;
+// - everything else is left out, which makes the runs longer but never wrong.
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,6 +20,7 @@
 #define ATTN_ANALYSIS_MASKANALYSIS_H
 
 #include "mlir/IR/Value.h"
+#include "llvm/ADT/SmallVector.h"
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -27,6 +32,19 @@ class Operation;
 class Region;
 
 namespace attn {
+
+/// Values computed once, before all tiles, by MaskAnalysis::emitSummary.
+class MaskSummary {
+public:
+  struct Impl;
+
+private:
+  friend class MaskAnalysis;
+  friend class KeyRuns;
+  std::shared_ptr<const Impl> impl;
+};
+
+class KeyRuns;
 
 /// Facts about a mask predicate. Two assumptions are made about the machine
 /// integers it is written with: rows, keys and tensor sizes are below 2^30, and
@@ -40,9 +58,27 @@ public:
   /// `mask` has one block (b, h, i, j : index) whose terminator's operand 0 is
   /// the i1 keep value. Values from above, and anything computed from b, h and
   /// values above (tensor.extract %len[%b] too), are symbols.
-  static MaskAnalysis compute(Region &mask);
+  ///
+  /// `divisors` c1 > c2 > .., each a multiple of the next, split positions into
+  /// axes i = c1 * i0 + c2 * i1 + .. + ik, of which a tile has a range each.
+  static MaskAnalysis compute(Region &mask, ArrayRef<int64_t> divisors = {});
 
-  /// True if every pair is kept.
+  /// How rows should be split so that tiles see few keys; no divisors if the
+  /// rows of a tile should follow each other.
+  struct RowSplit {
+    SmallVector<int64_t, 2> divisors;
+    /// The inner axes are residues: one of each per tile. Otherwise rows and
+    /// keys lie in a grid, and tiles should be patches of it.
+    bool isResidue = false;
+  };
+  RowSplit suggestSplit() const;
+
+  /// The range of an axis of the rows, inclusive.
+  struct AxisRange {
+    Value first, last;
+  };
+
+  /// True if every pair is kept. every pair is kept.
   bool isTrivial() const;
 
   /// [lo, hi): outside, every key is masked for all rows. [fullLo, fullHi): in
@@ -57,7 +93,16 @@ public:
   /// point, with b and h replaced by `batch` and `head`.
   KeyBounds emitKeyBounds(OpBuilder &builder, Location loc, Value batch,
                           Value head, Value firstRow, Value lastRow,
-                          Value numKeys) const;
+                          Value numKeys,
+                          const MaskSummary &summary = MaskSummary()) const;
+
+  /// True if the keys of a tile are one interval, which emitKeyBounds gives.
+  bool isSingleInterval() const;
+
+  /// Scans what the mask reads at the keys alone, in O(B * H * S) at most.
+  /// Emits nothing when the mask reads no table.
+  MaskSummary emitSummary(OpBuilder &builder, Location loc, Value numBatches,
+                          Value numHeads, Value numKeys) const;
 
   /// How the number of keys within the bounds changes as the row grows.
   enum class Trend { Flat, Growing, Shrinking, Unknown };
@@ -82,10 +127,37 @@ public:
   struct Facts;
 
 private:
+  friend class KeyRuns;
   explicit MaskAnalysis(std::shared_ptr<const Facts> facts)
       : facts(std::move(facts)) {}
 
   std::shared_ptr<const Facts> facts;
+};
+
+/// Walks over the keys that a tile of rows may see, in ascending order and none
+/// twice. The constructor emits what is computed once per tile.
+class KeyRuns {
+public:
+  KeyRuns(const MaskAnalysis &analysis, const MaskSummary &summary,
+          OpBuilder &builder, Location loc, Value batch, Value head,
+          ArrayRef<MaskAnalysis::AxisRange> rows, Value numKeys);
+  ~KeyRuns();
+
+  /// The next key at or after `key` at which a run may start; numKeys if there
+  /// is none.
+  Value emitNext(Value key);
+
+  /// The run [key, end) that starts at a key emitNext gave: key < end, unless
+  /// key turned out to start none. `full`: every pair of it is kept. `visible`:
+  /// not proved empty.
+  struct Run {
+    Value end, full, visible;
+  };
+  Run emitRun(Value key);
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl;
 };
 
 } // namespace attn

@@ -29,6 +29,10 @@ struct Schedule {
   /// With an unknown number of keys: share only when keys and values of a head
   /// exceed this many keys. 0: always share.
   int64_t shareAboveKeys = 0;
+  /// How the rows of a tile lie, when they do not follow each other: the
+  /// divisors that split positions into axes, and the tile along each axis.
+  SmallVector<int64_t, 2> rowDivisors;
+  SmallVector<int64_t, 3> rowTiles;
   /// bf16 dot products on packed pairs.
   bool bf16Pairs = false;
   /// Keys and values are converted to the compute type, once per key block.
@@ -54,11 +58,22 @@ AttentionSizes getStaticSizes(AttentionOp op);
 /// lanes.
 int64_t getMaxFeatureRows(const CPUTarget &target);
 
-/// The schedule for queries in the lanes, or for features. `banded`: each query
-/// sees keys around a position that moves with it.
+/// What the mask means for the schedule.
+struct MaskShape {
+  /// Each query sees keys around a position that moves with it.
+  bool isBanded = false;
+  /// The keys of a tile come in runs, which are listed.
+  bool isListed = false;
+  /// How the rows are split into axes, if they are.
+  SmallVector<int64_t, 2> rowDivisors;
+  /// The inner axes are residues: one of each per tile.
+  bool isResidue = false;
+};
+
+/// The schedule for queries in the lanes, or for features.
 Schedule chooseSchedule(AttentionOp op, const CPUTarget &target,
                         const ScheduleRequest &request, LaneKind lanes,
-                        bool banded);
+                        const MaskShape &mask);
 
 } // namespace mlir::attn
 
