@@ -48,6 +48,8 @@ struct KeyRuns::Impl : TileEmitter {
   KeySet prepare(const Conjunct &conjunct, Value batch, Value head);
   void prepareFull(KeySet &range, const Rows &live);
   Phase prepareStride(const Stride &stride, const Rows &live);
+  std::optional<int64_t> constantWidth(const Stride &stride) const;
+  int64_t singlePeriod() const;
 
   Index within(const Phase &phase, const Index &key) {
     return floorMod(sub(key, phase.phase), phase.period);
@@ -77,6 +79,21 @@ struct KeyRuns::Impl : TileEmitter {
 // Once per tile
 //===----------------------------------------------------------------------===//
 
+/// end - phase, where the rows do not matter and the rest cancels.
+std::optional<int64_t>
+KeyRuns::Impl::constantWidth(const Stride &stride) const {
+  if (stride.lower.size() != 1 || stride.upper.size() != 1)
+    return std::nullopt;
+  const Sum *lower = stride.lower.front(), *upper = stride.upper.front();
+  bool sameTerms =
+      llvm::equal(lower->terms, upper->terms, [](const Term &a, const Term &b) {
+        return a.leaf == b.leaf && a.factor == b.factor;
+      });
+  if (!sameTerms || !isSingle(lower))
+    return std::nullopt;
+  return upper->constant - lower->constant;
+}
+
 Phase KeyRuns::Impl::prepareStride(const Stride &stride, const Rows &live) {
   auto bound = [&](ArrayRef<const Sum *> sums, bool isLower, bool forAll) {
     Index result;
@@ -96,7 +113,21 @@ Phase KeyRuns::Impl::prepareStride(const Stride &stride, const Rows &live) {
   }) && llvm::all_of(stride.upper, [&](const Sum *sum) {
     return isSingle(sum);
   });
-  return {stride.period, phase, sub(end, phase), isUniform};
+  Index width = sub(end, phase);
+  if (std::optional<int64_t> constant = constantWidth(stride))
+    width = IndexEmitter::constant(*constant * stride.unit);
+  return {stride.period, phase, width, isUniform};
+}
+
+/// The period of keys that come one by one, or 0: then all of them are a run.
+int64_t KeyRuns::Impl::singlePeriod() const {
+  if (ranges.size() != 1 || ranges.front().phases.size() != 1 ||
+      !ranges.front().conjunct->runs.empty() ||
+      !ranges.front().conjunct->probes.empty())
+    return 0;
+  const Phase &phase = ranges.front().phases.front();
+  bool isSingle = phase.width.isConstant() && phase.width.range.min == 1;
+  return isSingle ? phase.period : 0;
 }
 
 // The stretch that all rows keep.
@@ -184,7 +215,8 @@ std::pair<Condition, Index> KeyRuns::Impl::runOf(const KeySet &range,
   for (const Phase &phase : range.phases) {
     Index distance = within(phase, key);
     holds = both(holds, less(distance, phase.width));
-    end = minimum(end, add(key, sub(phase.width, distance)));
+    if (singlePeriod() == 0)
+      end = minimum(end, add(key, sub(phase.width, distance)));
   }
   if (range.nextMasked) {
     Index masked = read(range.nextMasked, range, key);
@@ -267,5 +299,6 @@ KeyRuns::Run KeyRuns::emitRun(Value key) {
       isVisible = e.either(isVisible, some);
     }
   }
-  return {e.materialize(end), e.materialize(isFull), e.materialize(isVisible)};
+  return {e.materialize(end), e.materialize(isFull), e.materialize(isVisible),
+          std::max<int64_t>(1, e.singlePeriod())};
 }

@@ -222,10 +222,8 @@ Stride &AtomSolver::strideOf(int64_t period, int64_t unit, const Sum *offset,
 }
 
 bool AtomSolver::solveStride(const Sum *sum) {
-  if (const Leaf *axis = onlyAxis(sum)) {
-    Bound bound = solveFor(sum, axis);
-    if (!bound.value)
-      return false;
+  const Leaf *axis = onlyAxis(sum);
+  if (Bound bound = axis ? solveFor(sum, axis) : Bound(); bound.value) {
     auto [unit, size] = axis->axis;
     Stride &stride = strideOf(unit * size, unit, pool.constant(0), 1,
                               pool.constant(0), pool.constant(size));

@@ -57,7 +57,8 @@ TaskBuilder::KeyList TaskBuilder::gatherKeys(KeyRuns &runs, Value firstKey) {
         Value isFirst = b.createOrFold<arith::CmpIOp>(
             loc, arith::CmpIPredicate::eq, count, zero);
         Value mixes = both(differs, less(zero, count));
-        Value length = sub(run.end, key);
+        Value step = constant(run.step);
+        Value length = ceilDiv(sub(run.end, key), step);
         Value taken = min(length, sub(args[3], count));
         taken = select(run.visible, taken, zero);
         taken = select(mixes, zero, taken);
@@ -68,11 +69,11 @@ TaskBuilder::KeyList TaskBuilder::gatherKeys(KeyRuns &runs, Value firstKey) {
           b.setInsertionPointToStart(fill.getBody());
           Value offset = fill.getInductionVar();
           Value inserted = tensor::InsertOp::create(
-              b, loc, add(key, offset), fill.getRegionIterArg(0),
+              b, loc, add(key, mul(offset, step)), fill.getRegionIterArg(0),
               ValueRange{add(count, offset)});
           scf::YieldOp::create(b, loc, inserted);
         }
-        Value next = runs.emitNext(add(key, passed));
+        Value next = runs.emitNext(add(key, mul(passed, step)));
         Value kept = select(isFirst, run.full, full);
         SmallVector<Value> results = {
             add(count, taken), select(mixes, key, next), kept,
