@@ -21,9 +21,10 @@ using namespace mlir::attn;
 static constexpr int64_t kAlignment = 64;
 
 static int64_t getBytes(MemRefType type) {
-  Type element = type.getElementType();
-  int64_t bits = element.isIndex() ? IndexType::kInternalStorageBitWidth
-                                   : element.getIntOrFloatBitWidth();
+  // Lists of rows hold indices, which have no width of their own.
+  int64_t bits = type.getElementType().isIndex()
+                     ? IndexType::kInternalStorageBitWidth
+                     : type.getElementTypeBitWidth();
   return llvm::divideCeil(type.getNumElements() * bits, 8);
 }
 

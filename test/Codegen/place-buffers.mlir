@@ -4,6 +4,7 @@ func.func private @use(memref<16x16xf32>)
 func.func private @use_large(memref<64x64xf32>)
 func.func private @use_empty(memref<64x0xf32>)
 func.func private @use_dynamic(memref<?xf32>)
+func.func private @use_list(memref<512xindex>)
 
 // Up to 4096 bytes on the stack, at the start of the task and not in a loop.
 
@@ -11,6 +12,7 @@ func.func private @use_dynamic(memref<?xf32>)
 // CHECK: scf.forall
 // CHECK-DAG: %[[SMALL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<16x16xf32>
 // CHECK-DAG: %[[EMPTY:.*]] = memref.alloca() {alignment = 64 : i64} : memref<64x0xf32>
+// CHECK-DAG: %[[LIST:.*]] = memref.alloc() {alignment = 64 : i64} : memref<512xindex>
 // CHECK-DAG: %[[LARGE:.*]] = memref.alloc() {alignment = 64 : i64} : memref<64x64xf32>
 // CHECK: scf.for
 // CHECK-NOT: memref.alloc() {{.*}} : memref<16x16xf32>
@@ -18,6 +20,7 @@ func.func private @use_dynamic(memref<?xf32>)
 // CHECK: memref.dealloc %[[DYNAMIC]]
 // CHECK: }
 // CHECK: memref.dealloc %[[LARGE]]
+// CHECK: memref.dealloc %[[LIST]]
 // CHECK-NOT: memref.dealloc
 func.func @task(%n: index) {
   %c0 = arith.constant 0 : index
@@ -28,6 +31,8 @@ func.func @task(%n: index) {
       func.call @use(%small) : (memref<16x16xf32>) -> ()
       %large = memref.alloc() : memref<64x64xf32>
       func.call @use_large(%large) : (memref<64x64xf32>) -> ()
+      %list = memref.alloc() : memref<512xindex>
+      func.call @use_list(%list) : (memref<512xindex>) -> ()
       %empty = memref.alloc() : memref<64x0xf32>
       func.call @use_empty(%empty) : (memref<64x0xf32>) -> ()
       %dynamic = memref.alloc(%n) : memref<?xf32>
