@@ -80,10 +80,12 @@ private:
   Value rowAhead(Value key) {
     constexpr int64_t kKeysAhead = 16;
     Value ahead = k.addIndex(key, kKeysAhead);
-    // Rows beyond the last may be asked for, but not looked up.
-    if (in.keyRows)
-      ahead = k.minIndex(ahead, k.subIndex(in.numKeys, k.index(1)));
-    return in.keyRow(k, ahead);
+    if (!in.keyRows)
+      return ahead;
+    // Beyond the list: the rows behind its last one, most likely. Any row may
+    // be asked for, but none looked up there.
+    Value listed = k.minIndex(ahead, k.subIndex(in.numKeys, k.index(1)));
+    return k.addIndex(in.keyRow(k, listed), k.subIndex(ahead, listed));
   }
   void prefetch(Value buffer, Value row, Value column) {
     memref::PrefetchOp::create(k.builder, k.loc, buffer,

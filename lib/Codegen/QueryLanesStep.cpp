@@ -80,9 +80,13 @@ private:
   /// the last one, so that no tile needs a remainder loop.
   SmallVector<Value> clampedRows(Value first, Value count) {
     Value last = k.subIndex(count, k.index(1));
+    // Rows one behind the other share an address.
+    bool whole = getConstantIntValue(count).value_or(1) % rows == 0;
     SmallVector<Value> result;
-    for (unsigned r = 0; r < rows; ++r)
-      result.push_back(k.minIndex(k.addIndex(first, r), last));
+    for (unsigned r = 0; r < rows; ++r) {
+      Value row = k.addIndex(first, r);
+      result.push_back(whole ? row : k.minIndex(row, last));
+    }
     return result;
   }
 
