@@ -10,12 +10,14 @@
 
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "mlir/Dialect/Affine/IR/ValueBoundsOpInterfaceImpl.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/IR/ValueBoundsOpInterfaceImpl.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/IR/ValueBoundsOpInterfaceImpl.h"
 #include "mlir/Dialect/SCF/IR/ValueBoundsOpInterfaceImpl.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tensor/IR/ValueBoundsOpInterfaceImpl.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/ValueBoundsOpInterface.h"
 
 using namespace mlir;
@@ -294,25 +296,46 @@ addLoopConstraints(SizeExpressions &sizes, Signature &signature,
   return loops;
 }
 
-/// Regions read captured tensors at the pair's own indices: those must have an
-/// element for each.
+/// An index of a region's pair, whole or divided by a constant: the number of
+/// the region's argument and the divisor.
+static std::optional<std::pair<unsigned, int64_t>>
+getPairIndex(Value index, Region &region) {
+  int64_t divisor = 1;
+  if (auto quotient = index.getDefiningOp<arith::FloorDivSIOp>()) {
+    APInt constant;
+    if (!matchPattern(quotient.getRhs(), m_ConstantInt(&constant)) ||
+        !constant.isStrictlyPositive())
+      return std::nullopt;
+    divisor = constant.getSExtValue();
+    index = quotient.getLhs();
+  }
+  auto argument = dyn_cast<BlockArgument>(index);
+  if (!argument || argument.getOwner()->getParent() != &region)
+    return std::nullopt;
+  return std::pair(argument.getArgNumber(), divisor);
+}
+
+/// Regions read captured tensors at the pair's own indices, or at its blocks:
+/// those must have an element for each.
 static void addRegionConstraints(SizeExpressions &sizes, Signature &signature,
                                  StringRef origin, Region &region,
                                  unsigned firstIndex,
                                  ArrayRef<std::optional<DimExpr>> loops) {
   region.walk([&](tensor::ExtractOp extract) {
     for (auto [dim, index] : llvm::enumerate(extract.getIndices())) {
-      auto argument = dyn_cast<BlockArgument>(index);
-      if (!argument || argument.getOwner()->getParent() != &region ||
-          argument.getArgNumber() < firstIndex)
+      auto pairIndex = getPairIndex(index, region);
+      if (!pairIndex || pairIndex->first < firstIndex)
         continue;
       // Arguments (b, h, i, j) are the first four loops.
-      const std::optional<DimExpr> &extent =
-          loops[argument.getArgNumber() - firstIndex];
+      std::optional<DimExpr> extent = loops[pairIndex->first - firstIndex];
       std::optional<DimExpr> size = sizes.getDim(extract.getTensor(), dim);
-      if (extent && size)
-        addConstraint(signature, DimConstraint::Kind::AtLeast, *extent, *size,
-                      origin);
+      if (!extent || !size)
+        continue;
+      if (pairIndex->second != 1)
+        extent = DimExpr::binary(DimExpr::Op::CeilDiv, *extent,
+                                 DimExpr::constant(pairIndex->second));
+      addConstraint(signature, DimConstraint::Kind::AtLeast, *extent, *size,
+                    origin);
     }
   });
 }

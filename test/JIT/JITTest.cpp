@@ -241,6 +241,41 @@ func.func @attend(%q: tensor<?x4x?x16xf32>, %k: tensor<?x2x?x16xf32>,
            "'q' (2), but got 1");
 }
 
+/// A table of blocks has one for each pair.
+void testBlockSizes() {
+  auto kernel = compileOrFail(R"mlir(
+func.func @attend(%q: tensor<?x16xf32>, %k: tensor<?x16xf32>,
+                  %table: tensor<?x?xi8>) -> tensor<?x16xf32> {
+  %c0 = arith.constant 0 : index
+  %m = tensor.dim %q, %c0 : tensor<?x16xf32>
+  %init = tensor.empty(%m) : tensor<?x16xf32>
+  %out = attn.attention
+      ins(%q, %k, %k : tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>)
+      outs(%init : tensor<?x16xf32>)
+      masks(#attn.blocks<block_q = 4, block_kv = 2>(%table : tensor<?x?xi8>))
+      -> tensor<?x16xf32>
+  return %out : tensor<?x16xf32>
+}
+)mlir");
+  if (!kernel)
+    return;
+  Array q({7, 16}), k({5, 16}), out({7, 16});
+  int8_t table[12] = {1, 0, 1, 0, 1, 1};
+  auto call = [&](int64_t rows, int64_t columns) {
+    int64_t shape[] = {rows, columns}, strides[] = {columns, 1};
+    TensorRef in[] = {
+        q.ref(), k.ref(), {table, DType::I8, false, 2, shape, strides}};
+    TensorRef result = out.ref();
+    return kernel->call(in, {&result, 1});
+  };
+  CHECK_EQ(call(2, 3), "");
+  CHECK_EQ(call(3, 4), "");
+  CHECK_EQ(call(1, 3), "expected dimension 0 of 'table' to be at least "
+                       "(dimension 0 of 'q' ceildiv 4) (2), but got 1");
+  CHECK_EQ(call(2, 2), "expected dimension 1 of 'table' to be at least "
+                       "(dimension 0 of 'k' ceildiv 2) (3), but got 2");
+}
+
 void testHugeSizes() {
   auto kernel = compileOrFail(matmulText);
   float scale = 1;
@@ -478,6 +513,7 @@ int main() {
   testResults();
   testRefusedCalls();
   testAttentionSizes();
+  testBlockSizes();
   testHugeSizes();
   testRefusedSources();
   testMissingDimension();
