@@ -23,6 +23,40 @@ func.func @masks(%query: tensor<?x8x?x64xf32>, %lengths: tensor<?xi32>,
   return %out : tensor<?x8x?x64xf32>
 }
 
+// CHECK-LABEL: @sparse_masks
+//       CHECK:   masks(#attn.dilated<window = 512, step = 4>, #attn.dilated<window = 9, steps = [1, 1, 4, 4]>, #attn.segments<16>
+//  CHECK-SAME:   #attn.neighborhood<shape = [8, 8], window = [3, 5]>, #attn.neighborhood<shape = [4, 16], window = [1, 3], dilation = [1, 2]>
+//  CHECK-SAME:   #attn.documents(%{{[^ ]+}} : tensor<64xi32>), #attn.documents(%{{[^ ]+}}, %{{[^ ]+}} : tensor<2x?xi32>, tensor<64xi32>)
+//  CHECK-SAME:   #attn.global_tokens(%{{[^ ]+}} : tensor<64xi1>), #attn.global_tokens<symmetric = false>(%{{[^ ]+}} : tensor<64xi1>)
+//  CHECK-SAME:   #attn.longformer<4>(%{{[^ ]+}} : tensor<64xi1>)
+//  CHECK-SAME:   #attn.blocks<block_q = 16, block_kv = 8>(%{{[^ ]+}} : tensor<1x4x?xi8>)
+//  CHECK-SAME:   #attn.bigbird<block = 8>(%{{[^ ]+}} : tensor<8x3xi64>), #attn.bigbird<block = 8, window_blocks = 0, global_blocks = 2>(%{{[^ ]+}} : tensor<?x?x1xi32>))
+func.func @sparse_masks(%query: tensor<2x4x64x8xf32>, %ids: tensor<64xi32>,
+                        %more: tensor<2x?xi32>, %is_global: tensor<64xi1>,
+                        %blocks: tensor<1x4x?xi8>, %table: tensor<8x3xi64>,
+                        %tables: tensor<?x?x1xi32>) -> tensor<2x4x64x8xf32> {
+  %out = attn.attention
+    ins(%query, %query, %query : tensor<2x4x64x8xf32>, tensor<2x4x64x8xf32>,
+        tensor<2x4x64x8xf32>)
+    outs(%query : tensor<2x4x64x8xf32>)
+    masks(#attn.dilated<step = 4, window = 512>,
+          #attn.dilated<window = 9, steps = [1, 1, 4, 4]>, #attn.segments<16>,
+          #attn.neighborhood<shape = [8, 8], window = [3, 5]>,
+          #attn.neighborhood<shape = [4, 16], window = [1, 3],
+                             dilation = [1, 2]>,
+          #attn.documents(%ids : tensor<64xi32>),
+          #attn.documents(%more, %ids : tensor<2x?xi32>, tensor<64xi32>),
+          #attn.global_tokens<symmetric = true>(%is_global : tensor<64xi1>),
+          #attn.global_tokens<symmetric = false>(%is_global : tensor<64xi1>),
+          #attn.longformer<4>(%is_global : tensor<64xi1>),
+          #attn.blocks<block_q = 16, block_kv = 8>(%blocks : tensor<1x4x?xi8>),
+          #attn.bigbird<block = 8>(%table : tensor<8x3xi64>),
+          #attn.bigbird<block = 8, window_blocks = 0, global_blocks = 2>(
+            %tables : tensor<?x?x1xi32>))
+    -> tensor<2x4x64x8xf32>
+  return %out : tensor<2x4x64x8xf32>
+}
+
 // CHECK-LABEL: @scores
 //       CHECK:   scores(#attn.softcap<3.000000e+01>, #attn.alibi, #attn.alibi(%{{.+}} : tensor<8xf32>), #attn.bias(%{{.+}} : tensor<8x1x?xbf16>), #attn.bias(%{{.+}} : f32))
 func.func @scores(%query: tensor<?x8x?x64xf32>, %slopes: tensor<8xf32>,

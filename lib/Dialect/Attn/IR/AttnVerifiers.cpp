@@ -396,6 +396,22 @@ static LogicalResult verifySinks(AttentionOp op) {
   return success();
 }
 
+/// What the types say; 1 for a dimension that no operand has.
+static PairSizes getPairSizes(AttentionOp op) {
+  int64_t sizes[] = {1, 1, 1, 1};
+  for (auto [operand, map] :
+       llvm::zip_equal(op.getRoleOperands(), op.getRoleMaps()))
+    for (auto [size, expr] : llvm::zip_equal(
+             cast<ShapedType>(operand.getType()).getShape(), map.getResults()))
+      if (auto dim = dyn_cast<AffineDimExpr>(expr);
+          dim && dim.getPosition() <= kKey)
+        // Operands agree; a static size may follow a dynamic one.
+        if (int64_t &known = sizes[dim.getPosition()];
+            known == 1 || ShapedType::isDynamic(known))
+          known = size;
+  return {sizes[kBatch], sizes[kHead], sizes[kQuery], sizes[kKey]};
+}
+
 /// Each attribute is of the interface and accepts its operands.
 template <typename Interface>
 static LogicalResult verifyModifiers(AttentionOp op, StringRef name,
@@ -419,14 +435,15 @@ static LogicalResult verifyModifiers(AttentionOp op, StringRef name,
     return op.emitOpError() << "expects '" << name << "' to have " << total
                             << " operands, but got " << operands.size();
   auto emitError = [&]() { return op.emitOpError(); };
+  PairSizes sizes = getPairSizes(op);
   for (size_t i = 0; i < numKinds; ++i) {
     auto kind = dyn_cast<Interface>(kinds[i]);
     if (!kind)
       return op.emitOpError() << "expects '" << name << "' to hold " << what
                               << " attributes, but got " << kinds[i];
     size_t count = counts ? (*counts)[i] : 0;
-    if (failed(kind.verifyOperands(emitError,
-                                   operands.take_front(count).getTypes())))
+    if (failed(kind.verifyOperands(
+            emitError, operands.take_front(count).getTypes(), sizes)))
       return failure();
     operands = operands.drop_front(count);
   }

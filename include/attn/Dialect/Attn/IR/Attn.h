@@ -46,6 +46,11 @@ struct RowAxis {
 /// map uses rows in another way.
 std::optional<SmallVector<RowAxis>> getRowAxes(AffineMap map);
 
+/// What the types say about the problem's sizes; kDynamic where they do not.
+struct PairSizes {
+  int64_t batch, heads, queries, keys;
+};
+
 class AttentionOpInterface;
 namespace detail {
 LogicalResult verifyAttentionOp(AttentionOpInterface op);

@@ -19,10 +19,12 @@ def MaskAttrInterface : AttrInterface<"MaskAttrInterface"> {
       "True when every pair is kept, whatever the operands.",
       "bool", "isTrivial", (ins), [{}], [{ return false; }]>,
     InterfaceMethod<
-      "Checks the operands written behind the attribute.",
+      "Checks the operands written behind the attribute, and what is known "
+      "of the problem's sizes.",
       "::llvm::LogicalResult", "verifyOperands",
       (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
-           "::mlir::TypeRange":$operandTypes)>,
+           "::mlir::TypeRange":$operandTypes,
+           "const ::mlir::attn::PairSizes &":$sizes)>,
   ];
 }
 
@@ -39,10 +41,12 @@ def ScoreAttrInterface : AttrInterface<"ScoreAttrInterface"> {
       (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
            "::mlir::Value":$score, "const ::mlir::attn::PairContext &":$pair)>,
     InterfaceMethod<
-      "Checks the operands written behind the attribute.",
+      "Checks the operands written behind the attribute, and what is known "
+      "of the problem's sizes.",
       "::llvm::LogicalResult", "verifyOperands",
       (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
-           "::mlir::TypeRange":$operandTypes)>,
+           "::mlir::TypeRange":$operandTypes,
+           "const ::mlir::attn::PairSizes &":$sizes)>,
   ];
 }
 
