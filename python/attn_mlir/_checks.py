@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +12,20 @@ from .errors import ArgumentError
 
 
 class Attribute(NamedTuple):
-    """A short form in the IR: its text and the array that goes with it."""
+    """A short form in the IR: its text and the arrays that go with it.
+
+    `static` has, for each array, the sizes that are part of the compiled code,
+    None for the others; empty when there are none.
+    """
 
     text: str
-    array: Array | None = None
+    arrays: tuple[Array, ...] = ()
+    static: tuple[tuple[int | None, ...], ...] = ()
+
+
+def static_ones(sizes: Sequence[int]) -> tuple[int | None, ...]:
+    """Sizes of 1, which are broadcast."""
+    return tuple(1 if size == 1 else None for size in sizes)
 
 
 class Signature(NamedTuple):

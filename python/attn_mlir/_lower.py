@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ._arrays import Array, element_of_dtype
 from ._checks import Attribute
@@ -44,7 +44,7 @@ class Lowered:
     """A mask or a score: IR attributes, then what is left as a graph."""
 
     arguments: tuple[Argument, ...]
-    attributes: tuple[tuple[str, int | None], ...] = ()
+    attributes: tuple[tuple[str, tuple[int, ...]], ...] = ()
     graph: Graph | None = None
     root: int = 0
     pinned: bool = False  # depends on the shapes of the captured arrays
@@ -66,20 +66,18 @@ def _attributes(
     attributes: Sequence[Attribute],
     arrays: Sequence[Array],
     arguments: tuple[Argument, ...],
-) -> tuple[tuple[tuple[str, int | None], ...], tuple[Argument, ...]]:
-    """Attributes with the slots of their operands, and their static ones."""
+) -> tuple[tuple[tuple[str, tuple[int, ...]], ...], tuple[Argument, ...]]:
+    """Attributes with the slots of their operands, and their static sizes."""
     slots = {id(array): slot for slot, array in enumerate(arrays)}
     known = list(arguments)
     result = []
-    for text, array in attributes:
-        slot = None
-        if array is not None:
-            slot = slots[id(array)]
-            ones = tuple(size == 1 for size in array.shape)
-            if text == "#attn.bias":
-                old = known[slot]
-                known[slot] = Argument(old.name, old.element, old.ndim, ones)
-        result.append((text, slot))
+    for text, own, static in attributes:
+        places = tuple(slots[id(array)] for array in own)
+        for slot, sizes in zip(places, static, strict=False):
+            before = known[slot].static or sizes
+            merged = (a if b is None else b for a, b in zip(before, sizes, strict=True))
+            known[slot] = replace(known[slot], static=tuple(merged))
+        result.append((text, places))
     return tuple(result), tuple(known)
 
 
@@ -201,12 +199,12 @@ def _list(name: str, part: Lowered) -> list[str]:
     if not part.attributes:
         return []
     texts = []
-    for text, slot in part.attributes:
-        if slot is None:
-            texts.append(text)
-        else:
-            argument = part.arguments[slot]
-            texts.append(f"{text}({argument.name} : {argument.type})")
+    for text, slots in part.attributes:
+        if slots:
+            own = [part.arguments[slot] for slot in slots]
+            names = ", ".join(each.name for each in own)
+            text += f"({names} : {', '.join(each.type for each in own)})"
+        texts.append(text)
     return [f"{name}({', '.join(texts)})"]
 
 

@@ -19,15 +19,15 @@ class Argument:
     name: str  # "%mask0"
     element: str  # as in _arrays: "f32", "i32", "u8", "i1", ...
     ndim: int
-    ones: tuple[bool, ...] = ()  # dimensions of static size 1
+    static: tuple[int | None, ...] = ()  # sizes that are not dynamic
 
     @property
     def type(self) -> str:
         """The MLIR type of the function argument."""
         if self.ndim == 0:
             return scalar_type(self.element)
-        ones = self.ones or (False,) * self.ndim
-        sizes = "".join("1x" if one else "?x" for one in ones)
+        static = self.static or (None,) * self.ndim
+        sizes = "".join("?x" if size is None else f"{size}x" for size in static)
         return f"tensor<{sizes}{mlir_element(self.element)}>"
 
 

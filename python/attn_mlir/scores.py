@@ -20,6 +20,7 @@ from ._checks import (
     integer,
     listed,
     rank,
+    static_ones,
 )
 from .capture import Snapshot
 from .emit import float_text
@@ -180,7 +181,8 @@ class _Bias(_Known):
     def attribute(self) -> Attribute | None:
         if self.array.ndim == 0:
             return None
-        return Attribute("#attn.bias", self.array)
+        ones = static_ones(self.array.shape)
+        return Attribute("#attn.bias", (self.array,), (ones,))
 
     def check(self, B: int, H: int, L: int, S: int) -> None:
         check_broadcast(self._argument, self.array, (B, H, L, S))
@@ -244,7 +246,7 @@ class _Alibi(_Known):
         return s - slope * (at.i - at.j)
 
     def attribute(self) -> Attribute | None:
-        return Attribute("#attn.alibi", self.slopes)
+        return Attribute("#attn.alibi", self.signature().arrays)
 
     def check(self, B: int, H: int, L: int, S: int) -> None:
         if self.slopes is not None:

@@ -47,6 +47,10 @@ CASES: list[tuple[am.masks.Mask, Pair]] = [
         lambda b, h, i, j: j == i + OFFSETS[b],
     ),
     (am.masks.dilated(6, 3), lambda b, h, i, j: abs(i - j) <= 6 and (i - j) % 3 == 0),
+    (
+        am.masks.dilated(6, [1, 3, 3]),
+        lambda b, h, i, j: abs(i - j) <= 6 and (i - j) % (1, 3, 3)[h] == 0,
+    ),
     (am.masks.prefix(5), lambda b, h, i, j: j < 5),
     (am.masks.prefix(LENGTHS), lambda b, h, i, j: j < LENGTHS[b]),
     (am.masks.prefix(5) | am.masks.causal(), lambda b, h, i, j: j < 5 or j <= i),
@@ -234,7 +238,7 @@ def test_attribute_forms_agree_with_the_predicate() -> None:
     assert (am.masks.causal() & am.masks.window(3, 0)).attributes() is not None
     assert (am.masks.causal() | am.masks.window(3, 0)).attributes() is None
     assert (~am.masks.causal()).attributes() is None
-    assert am.masks.segments(4).attributes() is None
+    assert am.masks.fn(lambda b, h, i, j: i > j).attributes() is None
 
 
 def test_numpy_on_the_left_composes() -> None:
