@@ -1,25 +1,15 @@
-"""torch interoperability: scaled_dot_product_attention on our kernels.
-
-torch is an optional extra. The operator is registered with `torch.library`, so
-that `torch.compile` and `torch.export` see one opaque call.
-"""
+"""`scaled_dot_product_attention` with torch's signature and semantics."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import torch
 
-try:
-    import torch
-except ImportError as error:
-    raise ImportError(
-        "attn_mlir.torch needs torch: pip install attn-mlir[torch]"
-    ) from error
-
-from . import masks
-from ._attention import attention
-from .errors import ArgumentError
+from .. import masks
+from .._attention import attention
+from ..errors import ArgumentError
 
 __all__ = ["scaled_dot_product_attention"]
 

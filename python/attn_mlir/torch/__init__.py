@@ -1,0 +1,16 @@
+"""torch interoperability: torch's attention functions on our kernels.
+
+torch is an optional extra. Every operator is registered with `torch.library`,
+so that `torch.compile` and `torch.export` see one opaque call.
+"""
+
+try:
+    import torch as _torch  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "attn_mlir.torch needs torch: pip install attn-mlir[torch]"
+    ) from error
+
+from .sdpa import scaled_dot_product_attention
+
+__all__ = ["scaled_dot_product_attention"]
