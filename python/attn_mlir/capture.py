@@ -76,9 +76,15 @@ def _global_names(code: types.CodeType) -> tuple[str, ...]:
     return found
 
 
+# Functions made there close over a user's functions.
+_COMBINATORS = ("attn_mlir.torch.mods", "torch.nn.attention.flex_attention")
+
+
 def _is_opaque(value: object) -> bool:
     """Functions that work on symbols as they are, or not at all."""
     module = getattr(value, "__module__", None) or ""
+    if module in _COMBINATORS and getattr(value, "__closure__", None):
+        return False
     return module.split(".")[0] in _OPAQUE_MODULES
 
 

@@ -99,6 +99,7 @@ _FLOAT_UNARY = {
     },
     **{name: f"math.{name}" for name in ("rsqrt", "sin", "cos", "erf")},
     **{name: f"math.{name}" for name in ("floor", "ceil")},
+    "round": "math.roundeven",
 }
 _SIGNED = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
 _UNSIGNED = {**_SIGNED, "lt": "ult", "le": "ule", "gt": "ugt", "ge": "uge"}
@@ -235,10 +236,23 @@ class _Emitter:
         return self.op(f"arith.select {', '.join(args)} : {kind}")
 
     def _op_cast(self, node: Node, args: list[str]) -> str:
+        if node.type == INDEX and self.graph.nodes[node.args[0]].type == FLOAT:
+            return self._truncated(args[0])
         if node.type == INDEX:  # from bool
             return self.op(f"arith.index_castui {args[0]} : i1 to index")
         wide = self.op(f"arith.index_cast {args[0]} : index to i64")
         return self.op(f"arith.sitofp {wide} : i64 to {self.compute}")
+
+    def _truncated(self, x: str) -> str:
+        """Towards zero; nan is 0, and what does not fit the nearest that does."""
+        known = self.op(f"arith.cmpf ord, {x}, {x} : {self.compute}")
+        value = self.op(f"arith.select {known}, {x}, {self.real(0.0)} : {self.compute}")
+        for name, limit in (("minimumf", 2.0**62), ("maximumf", -(2.0**62))):
+            value = self.op(
+                f"arith.{name} {value}, {self.real(limit)} : {self.compute}"
+            )
+        whole = self.op(f"arith.fptosi {value} : {self.compute} to i64")
+        return self.op(f"arith.index_cast {whole} : i64 to index")
 
     def _op_sigmoid(self, node: Node, args: list[str]) -> str:
         minus = self.op(f"arith.negf {args[0]} : {self.compute}")

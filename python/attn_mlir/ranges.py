@@ -181,7 +181,17 @@ _EVALUATE: dict[str, Callable[..., Any]] = {
     "erf": np.vectorize(math.erf, otypes=[np.float64]),
     "floor": np.floor,
     "ceil": np.ceil,
+    "round": np.round,
 }
+_LIMIT = 2.0**62  # of floats that become integers, as in kernels
+
+
+def _cast(value: np.ndarray[Any, Any], kind: str) -> np.ndarray[Any, Any]:
+    if value.dtype.kind == "f" and kind == INDEX:
+        value = np.clip(np.nan_to_num(value, posinf=_LIMIT), -_LIMIT, _LIMIT)
+    return value.astype(_NUMPY_TYPES[kind])
+
+
 _NUMPY_TYPES = {INDEX: np.int64, BOOL: np.bool_, FLOAT: np.float64}
 
 Outside: TypeAlias = Callable[[int, int, Any, int], None]
@@ -205,7 +215,7 @@ def evaluate(
         elif node.op == "var":
             found.append(values[str(node.attr)])
         elif node.op == "cast":
-            found.append(np.asarray(args[0]).astype(_NUMPY_TYPES[node.type]))
+            found.append(_cast(np.asarray(args[0]), node.type))
         elif node.op == "load":
             slot = int(str(node.attr))
             indices = []

@@ -33,6 +33,7 @@ __all__ = [
     "log2",
     "maximum",
     "minimum",
+    "round",
     "rsqrt",
     "sigmoid",
     "sin",
@@ -88,6 +89,7 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.captures: list[Capture] = []
+        self.symbol = Symbol  # the class of what `add` returns
         self._ids: dict[Node, int] = {}
 
     def add(
@@ -103,7 +105,7 @@ class Graph:
             found = len(self.nodes)
             self.nodes.append(node)
             self._ids[node] = found
-        return Symbol(self, found)
+        return self.symbol(self, found)
 
     def variable(self, name: str) -> Symbol:
         """b, h, i, j (positions), B, H, L, S (sizes) or s (the score)."""
@@ -169,6 +171,13 @@ def _cast(x: Symbol, kind: str) -> Symbol:
     return x.graph.add("cast", kind, (x.node,))
 
 
+def as_kind(x: Symbol, kind: str) -> Symbol:
+    """An explicit cast: floats become integers by truncation, 0 for nan."""
+    if x.type == FLOAT and kind == INDEX:
+        return x.graph.add("cast", INDEX, (x.node,))
+    return _cast(x, kind)
+
+
 def _number(x: Symbol) -> Symbol:
     return _cast(x, INDEX) if x.type == BOOL else x
 
@@ -212,8 +221,20 @@ def _bitwise(op: str, a: Value, b: Value) -> Symbol:
         fail("the operators & | ^ work on bools and integers, not on floats")
     if x.type != y.type:
         x, y = _number(x), _number(y)
+    if x.type == BOOL:
+        # The start value of a folded conjunction must not hide its terms.
+        for one, other in ((x, y), (y, x)):
+            node = graph.nodes[one.node]
+            if node.op == "const":
+                return _bitwise_constant(op, bool(node.attr), one, other)
     result: Symbol = graph.add(op, x.type, (x.node, y.node))
     return result
+
+
+def _bitwise_constant(op: str, value: bool, constant: Symbol, x: Symbol) -> Symbol:
+    if op == "xor":
+        return ~x if value else x
+    return x if value == (op == "and") else constant
 
 
 def _shift(op: str, a: Value, b: Value) -> Symbol:
@@ -329,6 +350,11 @@ class Symbol:
     def __invert__(self) -> Symbol:
         if self.type == FLOAT:
             fail("the operator ~ works on bools and integers, not on floats")
+        node = self.graph.nodes[self.node]
+        if node.op == "const":
+            return self.graph.constant(
+                not node.attr if node.type == BOOL else ~int(constant_value(node))
+            )
         return self.graph.add("not", self.type, (self.node,))
 
     def __and__(self, other: Value) -> Symbol:
@@ -483,6 +509,7 @@ def _rounding(op: str, numpy: Callable[[Any], Any]) -> Callable[[Value], Value]:
 
 floor = _rounding("floor", np.floor)
 ceil = _rounding("ceil", np.ceil)
+round = _rounding("round", np.round)
 
 
 def abs(x: Value) -> Value:
@@ -513,11 +540,14 @@ def where(condition: Value, a: Value, b: Value) -> Value:
     if isinstance(condition, (bool, np.bool_)):
         return graph.lift(a if condition else b)
     test = _cast(graph.lift(condition), BOOL)
+    known = graph.nodes[test.node]
     x, y = graph.lift(a), graph.lift(b)
     if x.type != y.type:
         x, y = _number(x), _number(y)
     if FLOAT in (x.type, y.type):
         x, y = _cast(x, FLOAT), _cast(y, FLOAT)
+    if known.op == "const":
+        return x if known.attr else y
     return graph.add("select", x.type, (test.node, x.node, y.node))
 
 
@@ -589,7 +619,7 @@ _NAMED: dict[str, Callable[..., Value]] = {
 }
 for _each in (
     *(exp, exp2, log, log2, log1p, tanh, sqrt, rsqrt, sigmoid, sin, cos, erf),
-    *(floor, ceil, abs, minimum, maximum, where),
+    *(floor, ceil, round, abs, minimum, maximum, where),
 ):
     _NAMED[_each.__name__] = _each
 

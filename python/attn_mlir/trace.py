@@ -225,9 +225,13 @@ def call(
     function: Callable[..., Any], args: Sequence[Value], position: Position
 ) -> Any:
     """Call a user's callable with stand-ins for its arrays."""
-    copy = rebuild(function, position.wrap)
+    return invoke(rebuild(function, position.wrap), args)
+
+
+def invoke(function: Callable[..., Any], args: Sequence[Value]) -> Any:
+    """Call a rebuilt callable; its errors name the user's line."""
     try:
-        return copy(*args)
+        return function(*args)
     except (TraceError, ArgumentError):
         raise
     except Exception as error:

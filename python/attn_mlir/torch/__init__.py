@@ -11,6 +11,19 @@ except ImportError as error:
         "attn_mlir.torch needs torch: pip install attn-mlir[torch]"
     ) from error
 
+from .block_mask import BlockMask, create_block_mask
+from .flex import AuxOutput, AuxRequest, flex_attention
+from .mods import and_masks, noop_mask, or_masks
 from .sdpa import scaled_dot_product_attention
 
-__all__ = ["scaled_dot_product_attention"]
+__all__ = [
+    "AuxOutput",
+    "AuxRequest",
+    "BlockMask",
+    "and_masks",
+    "create_block_mask",
+    "flex_attention",
+    "noop_mask",
+    "or_masks",
+    "scaled_dot_product_attention",
+]

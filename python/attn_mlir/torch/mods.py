@@ -1,0 +1,302 @@
+"""Masks and scores from torch callables: `mask_mod` and `score_mod`.
+
+The callables are traced, never called per pair. Captured tensors are arguments
+of the kernel, so that other values, also of 0-dimensional tensors, reuse it;
+Python numbers are constants of it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import torch
+
+from .._arrays import Array, as_numpy, is_torch
+from .._checks import Signature
+from ..capture import Snapshot, rebuild
+from ..errors import ArgumentError
+from ..masks import Mask
+from ..ranges import evaluate
+from ..scores import Score
+from ..symbolic import Graph, Node, Symbol, Value, constant_value
+from ..trace import Position, Tracing, invoke
+from ._values import WIDE, Guard, TorchSymbol, captured
+
+__all__ = ["and_masks", "noop_mask", "or_masks"]
+
+Mod = Callable[..., Any]
+
+
+def noop_mask(batch: Any, head: Any, token_q: Any, token_kv: Any) -> Any:
+    """The mask_mod that keeps every pair."""
+    return batch.new_ones(size=(), dtype=torch.bool, device=batch.device)
+
+
+def and_masks(*mask_mods: Mod) -> Mod:
+    """The mask_mod of pairs that every mask_mod keeps."""
+    _check_callables(mask_mods)
+
+    def and_mask(b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
+        result = b.new_ones((), dtype=torch.bool)
+        for mask in mask_mods:
+            result = result & mask(b, h, q_idx, kv_idx)
+        return result
+
+    return and_mask
+
+
+def or_masks(*mask_mods: Mod) -> Mod:
+    """The mask_mod of pairs that at least one mask_mod keeps."""
+    _check_callables(mask_mods)
+
+    def or_mask(b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
+        result = b.new_zeros((), dtype=torch.bool)
+        for mask in mask_mods:
+            result = result | mask(b, h, q_idx, kv_idx)
+        return result
+
+    return or_mask
+
+
+def _check_callables(mask_mods: tuple[Any, ...]) -> None:
+    for each in mask_mods:
+        if not callable(each):
+            raise ArgumentError(
+                f"argument 'mask_mods' expects callables, but got {each!r}"
+            )
+
+
+def check_mod(name: str, mod: object, count: int) -> None:
+    """A mod must be a callable of `count` arguments."""
+    names = "(b, h, q_idx, kv_idx)" if count == 4 else "(score, b, h, q_idx, kv_idx)"
+    if not callable(mod):
+        raise ArgumentError(
+            f"argument '{name}' expects a callable {names}, but got "
+            f"{type(mod).__name__}"
+        )
+    try:
+        parameters = inspect.signature(mod).parameters.values()
+    except (TypeError, ValueError):
+        return
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if any(each.kind == inspect.Parameter.VAR_POSITIONAL for each in parameters):
+        return
+    needed = [
+        each
+        for each in parameters
+        if each.kind in kinds and each.default is inspect.Parameter.empty
+    ]
+    if len(needed) != count:
+        raise ArgumentError(
+            f"argument '{name}' expects a callable {names}, but got one of "
+            f"{len(needed)} arguments"
+        )
+
+
+class _Mod:
+    """A torch callable with what it captures now."""
+
+    def __init__(self, name: str, function: Mod, wide: bool) -> None:
+        self.name = name
+        self.function = function
+        self.wide = wide
+        snapshot = Snapshot(function)
+        # Kernels read tensors that autograd follows as they are.
+        self.originals = snapshot.arrays
+        self.arrays = tuple(self._plain(each) for each in snapshot.arrays)
+        self.key: Hashable = (snapshot.key, wide)
+
+    def _plain(self, array: Array) -> Array:
+        if not is_torch(array):
+            return array
+        if array.device.type != "cpu":
+            raise ArgumentError(
+                f"argument '{self.name}' expects captured tensors on the CPU, but got "
+                f"one on '{array.device}'"
+            )
+        if not array.requires_grad:
+            return array
+        if torch.is_grad_enabled():
+            raise ArgumentError(
+                f"argument '{self.name}' captures a tensor of shape "
+                f"{tuple(array.shape)} that requires grad, but there is no backward "
+                "yet; use torch.no_grad() or detach()"
+            )
+        return array.detach()
+
+    def trace(self, args: tuple[Symbol, ...], at: Position) -> Symbol:
+        """The symbol this callable computes from symbols."""
+        graph = at.i.graph
+        plain = {id(x): y for x, y in zip(self.originals, self.arrays, strict=True)}
+
+        def wrap(array: Array) -> Any:
+            own = plain[id(array)]
+            stand_in = at.wrap(own)
+            return stand_in if own.ndim == 0 else captured(graph, own, stand_in)
+
+        before, graph.symbol = graph.symbol, TorchSymbol
+        token = WIDE.set(self.wide)
+        try:
+            given = [TorchSymbol(each.graph, each.node) for each in args]
+            copy = rebuild(self.function, wrap)
+            with Guard():
+                result = invoke(copy, given)
+                if isinstance(result, torch.Tensor):
+                    result = result.item()
+            return Symbol(graph, graph.lift(result).node)
+        finally:
+            graph.symbol = before
+            WIDE.reset(token)
+
+    def on_grid(self, at: Position, score: Value = None) -> Value:
+        """The value at NumPy positions, by evaluating the trace."""
+        tracing = Tracing(self.arrays, at.heads)
+        inner = tracing.position
+        args = (
+            inner.indices
+            if score is None
+            else (tracing.graph.variable("s"), *inner.indices)
+        )
+        root = self.trace(args, inner)
+        values: dict[str, Any] = dict(zip("bhij", at.indices, strict=True))
+        values.update(B=at.B, H=at.H, L=at.L, S=at.S, s=score)
+        arrays = [as_numpy(each) for each in self.arrays]
+        return evaluate(tracing.graph, values, arrays)[root.node]
+
+
+class ModMask(Mask):
+    """A mask_mod."""
+
+    def __init__(self, function: Mod, name: str = "block_mask") -> None:
+        self._mod = _Mod(name, function, False)
+
+    def signature(self) -> Signature:
+        return Signature(("torch mask", self._mod.key), self._mod.arrays)
+
+    def predicate(self, at: Position) -> Value:
+        if not isinstance(at.i, Symbol):
+            return self._mod.on_grid(at)
+        return self._mod.trace(at.indices, at)
+
+    def __repr__(self) -> str:
+        return f"am.torch mask_mod {self._mod.function!r}"
+
+
+class ModScore(Score):
+    """A score_mod without its -inf branches: those are its `ModKeeps`."""
+
+    def __init__(self, function: Mod, wide: bool) -> None:
+        self.mod = _Mod("score_mod", function, wide)
+
+    def signature(self) -> Signature:
+        return Signature(("torch score", self.mod.key), self.mod.arrays)
+
+    def apply(self, s: Value, at: Position) -> Value:
+        if not isinstance(at.i, Symbol):
+            return self.mod.on_grid(at, s)
+        root = self.mod.trace((s, *at.indices), at)
+        return Symbol(root.graph, _finite(root.graph, root.node))
+
+    def keeps(self, heads: int) -> Mask | None:
+        """The pairs whose score can be above -inf, None for all."""
+        return ModKeeps(self.mod) if _masks(self.mod, heads) else None
+
+
+class ModKeeps(Mask):
+    """Where a score_mod does not choose the constant -inf."""
+
+    def __init__(self, mod: _Mod) -> None:
+        self._mod = mod
+
+    def signature(self) -> Signature:
+        return Signature(("torch keeps", self._mod.key), self._mod.arrays)
+
+    def predicate(self, at: Position) -> Value:
+        if isinstance(at.i, Symbol):
+            score = at.i.graph.variable("s")
+            root = self._mod.trace((score, *at.indices), at)
+            return _kept(root.graph, root.node)
+        tracing = Tracing(self._mod.arrays, at.heads)
+        keep = self.predicate(tracing.position)
+        node = tracing.graph.lift(keep).node
+        values: dict[str, Any] = dict(zip("bhij", at.indices, strict=True))
+        values.update(B=at.B, H=at.H, L=at.L, S=at.S, s=0.0)
+        arrays = [as_numpy(each) for each in self._mod.arrays]
+        return evaluate(tracing.graph, values, arrays)[node]
+
+
+_MAX_KNOWN = 1024
+_known: dict[Hashable, bool] = {}
+
+
+def _masks(mod: _Mod, heads: int) -> bool:
+    """Whether a score_mod has branches that are -inf; traced once per kind."""
+    key = (mod.key, heads)
+    found = _known.get(key)
+    if found is None:
+        tracing = Tracing(mod.arrays, heads)
+        keep = ModKeeps(mod).predicate(tracing.position)
+        found = not _is_constant(tracing.graph, tracing.graph.lift(keep).node, True)
+        if not tracing.pinned:
+            if len(_known) >= _MAX_KNOWN:
+                _known.clear()
+            _known[key] = found
+    return found
+
+
+def _is_constant(graph: Graph, number: int, value: object) -> bool:
+    node = graph.nodes[number]
+    return node.op == "const" and bool(constant_value(node) == value)
+
+
+def _uses_score(graph: Graph, number: int) -> bool:
+    seen, pending = {number}, [number]
+    while pending:
+        node = graph.nodes[pending.pop()]
+        if node.op == "var" and node.attr == "s":
+            return True
+        new = [arg for arg in node.args if arg not in seen]
+        seen.update(new)
+        pending += new
+    return False
+
+
+_MINUS_INFINITY = -float("inf")
+
+
+def _choice(graph: Graph, node: Node) -> tuple[Symbol, int] | None:
+    """For select(c, x, -inf) or its mirror: the condition and x."""
+    if node.op != "select" or _uses_score(graph, node.args[0]):
+        return None
+    condition = Symbol(graph, node.args[0])
+    if _is_constant(graph, node.args[2], _MINUS_INFINITY):
+        return condition, node.args[1]
+    if _is_constant(graph, node.args[1], _MINUS_INFINITY):
+        return ~condition, node.args[2]
+    return None
+
+
+def _kept(graph: Graph, number: int) -> Any:
+    """The condition under which a score is not the constant -inf."""
+    node = graph.nodes[number]
+    if node.op == "add":
+        return graph.lift(_kept(graph, node.args[0])) & _kept(graph, node.args[1])
+    choice = _choice(graph, node)
+    if choice is None:
+        return graph.lift(True)
+    return choice[0] & _kept(graph, choice[1])
+
+
+def _finite(graph: Graph, number: int) -> int:
+    """The score where `_kept` holds."""
+    node = graph.nodes[number]
+    if node.op == "add":
+        a, b = (_finite(graph, arg) for arg in node.args)
+        for x, y in ((a, b), (b, a)):
+            if _is_constant(graph, x, 0.0):
+                return y
+        return graph.add("add", node.type, (a, b)).node
+    choice = _choice(graph, node)
+    return number if choice is None else _finite(graph, choice[1])
