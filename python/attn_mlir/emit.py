@@ -240,6 +240,9 @@ class _Emitter:
             return self._truncated(args[0])
         if node.type == INDEX:  # from bool
             return self.op(f"arith.index_castui {args[0]} : i1 to index")
+        if self.graph.nodes[node.args[0]].type == BOOL:
+            one, zero = self.real(1.0), self.real(0.0)
+            return self.op(f"arith.select {args[0]}, {one}, {zero} : {self.compute}")
         wide = self.op(f"arith.index_cast {args[0]} : index to i64")
         return self.op(f"arith.sitofp {wide} : i64 to {self.compute}")
 

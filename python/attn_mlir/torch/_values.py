@@ -137,7 +137,20 @@ def _operator(name: str, swapped: bool) -> Callable[..., Any]:
     return method
 
 
-_BINARY = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift"]
+_BINARY = [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "and",
+    "or",
+    "xor",
+    "lshift",
+    "rshift",
+]
 _PLAIN = ("eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "abs", "invert", "matmul")
 # Names of torch's operator functions: __add__, __rsub__, __getitem__, ...
 _DUNDERS = {f"__{name}__": (name, False) for name in (*_BINARY, *_PLAIN, "getitem")}
