@@ -12,6 +12,7 @@ import dis
 import functools
 import inspect
 import math
+import sys
 import types
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -23,7 +24,7 @@ from ._arrays import Array, element_of_dtype, is_array
 from .errors import ArgumentError
 from .symbolic import fail
 
-_MAX_LEAVES = 512
+MAX_LEAVES = 512
 _OPAQUE_MODULES = frozenset(
     {"attn_mlir", "numpy", "torch", "jax", "math", "builtins", "ml_dtypes"}
 )
@@ -58,7 +59,7 @@ def scalar_key(value: object) -> Hashable:
 _globals_read: WeakKeyDictionary[types.CodeType, tuple[str, ...]] = WeakKeyDictionary()
 
 
-def _global_names(code: types.CodeType) -> tuple[str, ...]:
+def global_names(code: types.CodeType) -> tuple[str, ...]:
     """Names the code and the functions inside it read from the globals."""
     found = _globals_read.get(code)
     if found is None:
@@ -80,7 +81,7 @@ def _global_names(code: types.CodeType) -> tuple[str, ...]:
 _COMBINATORS = ("attn_mlir.torch.mods", "torch.nn.attention.flex_attention")
 
 
-def _is_opaque(value: object) -> bool:
+def is_opaque(value: object) -> bool:
     """Functions that work on symbols as they are, or not at all."""
     module = getattr(value, "__module__", None) or ""
     if module in _COMBINATORS and getattr(value, "__closure__", None):
@@ -88,11 +89,17 @@ def _is_opaque(value: object) -> bool:
     return module.split(".")[0] in _OPAQUE_MODULES
 
 
-def _state(value: object) -> dict[str, Any] | None:
+def is_torch_module(value: object) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.nn.Module)
+
+
+def state_of(value: object) -> dict[str, Any] | None:
     """The attributes of an ordinary object, None for anything special."""
     if isinstance(value, (type, types.ModuleType, types.BuiltinFunctionType)):
         return None
-    if _is_opaque(value) or _is_opaque(type(value)):
+    opaque = is_opaque(value) or is_opaque(type(value))
+    if opaque and not is_torch_module(value):
         return None
     state = getattr(value, "__dict__", None)
     return state if type(state) is dict else None
@@ -124,9 +131,9 @@ class Snapshot:
             parts.append(("seen", seen))
             return
         self._seen[id(value)] = len(self._seen)
-        if len(self._seen) > _MAX_LEAVES:
+        if len(self._seen) > MAX_LEAVES:
             fail(
-                f"the callable captures more than {_MAX_LEAVES} objects; "
+                f"the callable captures more than {MAX_LEAVES} objects; "
                 "capture the arrays it needs directly"
             )
         if kind is types.FunctionType:
@@ -150,7 +157,7 @@ class Snapshot:
             parts.append(kind)
             for each in (value.func, value.args, value.keywords):
                 self._add(each)
-        elif (state := _state(value)) is not None:
+        elif (state := state_of(value)) is not None:
             parts.append(Identity(kind))
             if callable(value):
                 self._add(kind.__call__)
@@ -159,7 +166,7 @@ class Snapshot:
             parts.append(Identity(value))
 
     def _add_function(self, function: types.FunctionType) -> None:
-        if _is_opaque(function):
+        if is_opaque(function):
             self._parts.append(Identity(function))
             return
         code = function.__code__
@@ -172,7 +179,7 @@ class Snapshot:
             else:
                 self._add(value)
         scope = function.__globals__
-        for name in _global_names(code):
+        for name in global_names(code):
             if name in scope:
                 value = scope[name]
                 if type(value) is not types.ModuleType:
@@ -213,7 +220,7 @@ class Rebuild:
 
     def _build(self, value: Any, kind: type) -> Any:
         if kind is types.FunctionType:
-            return value if _is_opaque(value) else self._function(value)
+            return value if is_opaque(value) else self._function(value)
         if is_array(value):
             return self._wrap(value)
         if kind is tuple:
@@ -228,7 +235,7 @@ class Rebuild:
             return functools.partial(
                 self(value.func), *self(value.args), **self(value.keywords)
             )
-        state = _state(value)
+        state = state_of(value)
         if state is None:
             return value
         try:
@@ -252,7 +259,7 @@ class Rebuild:
             except ValueError:  # not bound yet
                 continue
             cell.cell_contents = self(value)
-        for name in _global_names(code):
+        for name in global_names(code):
             if name in scope and type(scope[name]) is not types.ModuleType:
                 scope[name] = self(scope[name])
         result.__defaults__ = self(function.__defaults__)

@@ -10,7 +10,7 @@ import torch
 from .. import masks
 from ..errors import ArgumentError
 from ..masks import Mask
-from .mods import ModMask, check_mod
+from .mods import CallableMod, ModMask, check_mod
 
 __all__ = ["BlockMask", "create_block_mask"]
 
@@ -105,7 +105,9 @@ def _sliced(b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
 
 
 def as_mask_object(mask_mod: Any) -> Mask:
-    return mask_mod if isinstance(mask_mod, Mask) else ModMask(mask_mod)
+    if isinstance(mask_mod, Mask):
+        return mask_mod
+    return ModMask(CallableMod("block_mask", mask_mod, False))
 
 
 def _check_device(device: Any) -> None:

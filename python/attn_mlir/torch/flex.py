@@ -13,7 +13,7 @@ from ..options import Options
 from ..scores import Score
 from .block_mask import BlockMask, check_lengths, from_torch
 from .maximum import max_scores
-from .mods import ModScore, check_mod
+from .mods import CallableMod, ModScore, check_mod
 
 __all__ = ["AuxOutput", "AuxRequest", "flex_attention"]
 
@@ -143,7 +143,7 @@ def _parts(
         mask = from_torch(block_mask)
     if score_mod is None or isinstance(score_mod, Score):
         return score_mod, mask
-    score = ModScore(score_mod, dtype == torch.float64)
+    score = ModScore(CallableMod("score_mod", score_mod, dtype == torch.float64))
     keeps = score.keeps(heads)
     if keeps is not None:
         mask = keeps if mask is None else mask & keeps

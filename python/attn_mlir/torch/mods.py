@@ -26,7 +26,7 @@ from ._values import WIDE, Guard, TorchSymbol, captured
 
 __all__ = ["and_masks", "noop_mask", "or_masks"]
 
-Mod = Callable[..., Any]
+Callback = Callable[..., Any]
 
 
 def noop_mask(batch: Any, head: Any, token_q: Any, token_kv: Any) -> Any:
@@ -34,7 +34,7 @@ def noop_mask(batch: Any, head: Any, token_q: Any, token_kv: Any) -> Any:
     return batch.new_ones(size=(), dtype=torch.bool, device=batch.device)
 
 
-def and_masks(*mask_mods: Mod) -> Mod:
+def and_masks(*mask_mods: Callback) -> Callback:
     """The mask_mod of pairs that every mask_mod keeps."""
     _check_callables(mask_mods)
 
@@ -47,7 +47,7 @@ def and_masks(*mask_mods: Mod) -> Mod:
     return and_mask
 
 
-def or_masks(*mask_mods: Mod) -> Mod:
+def or_masks(*mask_mods: Callback) -> Callback:
     """The mask_mod of pairs that at least one mask_mod keeps."""
     _check_callables(mask_mods)
 
@@ -95,10 +95,30 @@ def check_mod(name: str, mod: object, count: int) -> None:
         )
 
 
-class _Mod:
+class Mod:
+    """A callable's captured tensors, its key, and its trace."""
+
+    arrays: tuple[Array, ...]
+    key: Hashable
+
+    def trace(self, args: tuple[Symbol, ...], at: Position) -> Symbol:
+        """The symbol the callable computes from symbols."""
+        raise NotImplementedError
+
+    def values(self, at: Position, root: Callable[[Tracing], Symbol], s: Value) -> Any:
+        """A symbol's value at NumPy positions, by evaluating the trace."""
+        tracing = Tracing(self.arrays, at.heads)
+        symbol = root(tracing)
+        values: dict[str, Any] = dict(zip("bhij", at.indices, strict=True))
+        values.update(B=at.B, H=at.H, L=at.L, S=at.S, s=s)
+        arrays = [as_numpy(each) for each in self.arrays]
+        return evaluate(tracing.graph, values, arrays)[symbol.node]
+
+
+class CallableMod(Mod):
     """A torch callable with what it captures now."""
 
-    def __init__(self, name: str, function: Mod, wide: bool) -> None:
+    def __init__(self, name: str, function: Callback, wide: bool) -> None:
         self.name = name
         self.function = function
         self.wide = wide
@@ -127,7 +147,6 @@ class _Mod:
         return array.detach()
 
     def trace(self, args: tuple[Symbol, ...], at: Position) -> Symbol:
-        """The symbol this callable computes from symbols."""
         graph = at.i.graph
         plain = {id(x): y for x, y in zip(self.originals, self.arrays, strict=True)}
 
@@ -150,88 +169,77 @@ class _Mod:
             graph.symbol = before
             WIDE.reset(token)
 
-    def on_grid(self, at: Position, score: Value = None) -> Value:
-        """The value at NumPy positions, by evaluating the trace."""
-        tracing = Tracing(self.arrays, at.heads)
-        inner = tracing.position
-        args = (
-            inner.indices
-            if score is None
-            else (tracing.graph.variable("s"), *inner.indices)
-        )
-        root = self.trace(args, inner)
-        values: dict[str, Any] = dict(zip("bhij", at.indices, strict=True))
-        values.update(B=at.B, H=at.H, L=at.L, S=at.S, s=score)
-        arrays = [as_numpy(each) for each in self.arrays]
-        return evaluate(tracing.graph, values, arrays)[root.node]
-
 
 class ModMask(Mask):
     """A mask_mod."""
 
-    def __init__(self, function: Mod, name: str = "block_mask") -> None:
-        self._mod = _Mod(name, function, False)
+    def __init__(self, mod: Mod) -> None:
+        self._mod = mod
 
     def signature(self) -> Signature:
         return Signature(("torch mask", self._mod.key), self._mod.arrays)
 
     def predicate(self, at: Position) -> Value:
-        if not isinstance(at.i, Symbol):
-            return self._mod.on_grid(at)
-        return self._mod.trace(at.indices, at)
+        if isinstance(at.i, Symbol):
+            return self._mod.trace(at.indices, at)
+        return self._mod.values(at, lambda own: self.predicate(own.position), None)
 
     def __repr__(self) -> str:
-        return f"am.torch mask_mod {self._mod.function!r}"
+        return "<mask_mod>"
 
 
 class ModScore(Score):
     """A score_mod without its -inf branches: those are its `ModKeeps`."""
 
-    def __init__(self, function: Mod, wide: bool) -> None:
-        self.mod = _Mod("score_mod", function, wide)
+    def __init__(self, mod: Mod) -> None:
+        self.mod = mod
 
     def signature(self) -> Signature:
         return Signature(("torch score", self.mod.key), self.mod.arrays)
 
     def apply(self, s: Value, at: Position) -> Value:
         if not isinstance(at.i, Symbol):
-            return self.mod.on_grid(at, s)
+            return self.mod.values(at, self._root, s)
         root = self.mod.trace((s, *at.indices), at)
         return Symbol(root.graph, _finite(root.graph, root.node))
+
+    def _root(self, own: Tracing) -> Symbol:
+        score = own.graph.variable("s")
+        return self.mod.trace((score, *own.position.indices), own.position)
 
     def keeps(self, heads: int) -> Mask | None:
         """The pairs whose score can be above -inf, None for all."""
         return ModKeeps(self.mod) if _masks(self.mod, heads) else None
 
+    def __repr__(self) -> str:
+        return "<score_mod>"
+
 
 class ModKeeps(Mask):
     """Where a score_mod does not choose the constant -inf."""
 
-    def __init__(self, mod: _Mod) -> None:
+    def __init__(self, mod: Mod) -> None:
         self._mod = mod
 
     def signature(self) -> Signature:
         return Signature(("torch keeps", self._mod.key), self._mod.arrays)
 
     def predicate(self, at: Position) -> Value:
-        if isinstance(at.i, Symbol):
-            score = at.i.graph.variable("s")
-            root = self._mod.trace((score, *at.indices), at)
-            return _kept(root.graph, root.node)
-        tracing = Tracing(self._mod.arrays, at.heads)
-        keep = self.predicate(tracing.position)
-        node = tracing.graph.lift(keep).node
-        values: dict[str, Any] = dict(zip("bhij", at.indices, strict=True))
-        values.update(B=at.B, H=at.H, L=at.L, S=at.S, s=0.0)
-        arrays = [as_numpy(each) for each in self._mod.arrays]
-        return evaluate(tracing.graph, values, arrays)[node]
+        if not isinstance(at.i, Symbol):
+            return self._mod.values(at, lambda own: self.predicate(own.position), 0.0)
+        score = at.i.graph.variable("s")
+        root = self._mod.trace((score, *at.indices), at)
+        return root.graph.lift(_kept(root.graph, root.node))
+
+    def __repr__(self) -> str:
+        return "<-inf of score_mod>"
 
 
 _MAX_KNOWN = 1024
 _known: dict[Hashable, bool] = {}
 
 
-def _masks(mod: _Mod, heads: int) -> bool:
+def _masks(mod: Mod, heads: int) -> bool:
     """Whether a score_mod has branches that are -inf; traced once per kind."""
     key = (mod.key, heads)
     found = _known.get(key)
