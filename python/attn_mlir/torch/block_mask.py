@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from .. import masks
 from ..errors import ArgumentError
@@ -149,7 +150,7 @@ def create_block_mask(
         accepted and change nothing.
     """
     _check_device(device)
-    if not isinstance(mask_mod, Mask):
+    if not isinstance(mask_mod, Mask) and not torch.compiler.is_compiling():
         check_mod("mask_mod", mask_mod, 4)
     sizes = (
         (BLOCK_SIZE, BLOCK_SIZE) if isinstance(BLOCK_SIZE, int) else tuple(BLOCK_SIZE)
@@ -182,52 +183,62 @@ def _table(counts: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
     return table.reshape((1,) * (4 - table.dim()) + tuple(table.shape))
 
 
-_tables: weakref.WeakKeyDictionary[Any, tuple[Any, Any]] = weakref.WeakKeyDictionary()
+# By kv_num_blocks: versions, the tensors they are of, and the tables.
+_tables: Any = WeakTensorKeyDictionary()
 
 
-def _tables_of(block_mask: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Partial and full blocks; kept while the tensors stay unchanged."""
-    parts = (
-        block_mask.kv_num_blocks,
-        block_mask.kv_indices,
-        block_mask.full_kv_num_blocks,
-        block_mask.full_kv_indices,
+def block_tensors(block_mask: Any) -> list[torch.Tensor]:
+    """The counts and columns of a torch BlockMask: partial, then full blocks."""
+    tensors = [block_mask.kv_num_blocks, block_mask.kv_indices]
+    if block_mask.full_kv_num_blocks is not None:
+        tensors += [block_mask.full_kv_num_blocks, block_mask.full_kv_indices]
+    return tensors
+
+
+def is_whole(block_mask: Any) -> bool:
+    """Whether this is what torch uses for no block mask."""
+    return bool(
+        block_mask.BLOCK_SIZE[0] == _WHOLE and block_mask.BLOCK_SIZE[1] == _WHOLE
     )
-    for each in parts:
-        if each is not None and each.device.type != "cpu":
+
+
+def table_mask(
+    tensors: Sequence[torch.Tensor], block_size: Sequence[int], inner: Mask | None
+) -> Mask:
+    """Full blocks, and partial ones where the inner mask holds too."""
+    for each in tensors:
+        if each.device.type != "cpu":
             raise ArgumentError(
                 "argument 'block_mask' expects tensors on the CPU, but got one on "
                 f"'{each.device}'"
             )
-    state = [None if each is None else (id(each), each._version) for each in parts]
-    found = _tables.get(block_mask)
+    counts = tensors[0]
+    # Tables are kept while the tensors stay unchanged.
+    state = [(id(each), each._version) for each in tensors]
+    found = _tables.get(counts)
     if found is None or found[0] != state:
-        full = None if parts[2] is None else _table(parts[2], parts[3])
-        found = (state, (_table(parts[0], parts[1]), full))
-        _tables[block_mask] = found
-    tables: tuple[torch.Tensor, torch.Tensor | None] = found[1]
-    return tables
+        tables = [_table(*tensors[n : n + 2]) for n in range(0, len(tensors), 2)]
+        found = (state, list(tensors[1:]), tables)
+        _tables[counts] = found
+    partial, *full = (masks.blocks(each, *block_size) for each in found[2])
+    mask = partial if inner is None else partial & inner
+    if full and bool(found[2][1].any()):
+        return full[0] | mask
+    return mask
 
 
 def from_torch(block_mask: Any) -> Mask | None:
-    """The mask of a torch BlockMask: full blocks, and partial ones with mask_mod."""
-    rows, columns = block_mask.BLOCK_SIZE
-    if rows == columns == _WHOLE:
-        return None
-    partial, full = _tables_of(block_mask)
-    mask_mod = block_mask.mask_mod
-    inner = masks.blocks(partial, rows, columns)
-    if getattr(mask_mod, "__name__", "") != "noop_mask":
-        inner = inner & as_mask_object(mask_mod)
-    if full is None or not bool(full.any()):
+    """The mask of a torch BlockMask."""
+    inner = as_mask_object(block_mask.mask_mod)
+    if is_whole(block_mask):
         return inner
-    return masks.blocks(full, rows, columns) | inner
+    return table_mask(block_tensors(block_mask), block_mask.BLOCK_SIZE, inner)
 
 
 def check_lengths(block_mask: Any, B: int, H: int, L: int, S: int) -> None:
     """A block mask serves exactly the lengths it was made for."""
     shape = tuple(block_mask.shape)
-    if tuple(block_mask.BLOCK_SIZE) == (_WHOLE, _WHOLE):
+    if is_whole(block_mask):
         return
     if shape[-2:] != (L, S):
         relation = "smaller" if shape[-2] < L or shape[-1] < S else "larger"

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
-from .._attention import attention
 from ..errors import ArgumentError
 from ..masks import Mask
 from ..options import Options
 from ..scores import Score
-from .block_mask import BlockMask, check_lengths, from_torch
-from .maximum import max_scores
+from .block_mask import (
+    BlockMask,
+    block_tensors,
+    check_lengths,
+    from_torch,
+    is_whole,
+)
+from .library import flex_op, run_flex
 from .mods import CallableMod, ModScore, check_mod
+from .paths import follow, paths
+from .structure import is_pinned, serialize
 
 __all__ = ["AuxOutput", "AuxRequest", "flex_attention"]
 
 Tensor = torch.Tensor
+_F = TypeVar("_F", bound=Callable[..., Any])
+SECTION = "\x1c"  # between the parts of what is traced under Dynamo
 
 
 class AuxRequest(NamedTuple):
@@ -93,34 +103,24 @@ def flex_attention(
         raise ArgumentError(
             "argument 'return_lse' expects False when return_aux is given, but got both"
         )
-    B, H, L = query.shape[:3]
     if block_mask is not None:
         _check_block_mask(block_mask)
+        B, H, L = query.shape[:3]
         check_lengths(block_mask, B, H, L, key.shape[2])
-    if score_mod is not None and not isinstance(score_mod, Score):
-        check_mod("score_mod", score_mod, 5)
-    want_lse = return_lse or (return_aux is not None and return_aux.lse)
-    q, k, v = (each.detach() for each in (query, key, value))
-    if k.shape[0] != B:
-        k, v = (each.expand(B, *each.shape[1:]) for each in (k, v))
-    score, mask = _parts(score_mod, block_mask, H, q.dtype)
-    result = attention(
-        q,
-        k,
-        v,
-        scale=scale,
-        mask=mask,
-        score=score,
-        return_lse=want_lse,
-        options=options,
-    )
-    out, lse = result if want_lse else (result, None)
+    lse = return_lse or (return_aux is not None and return_aux.lse)
+    maximum = return_aux is not None and return_aux.max_scores
+    if torch.compiler.is_compiling():
+        out, sums, largest = _as_operator(
+            query, key, value, score_mod, block_mask, scale, lse, maximum
+        )
+    else:
+        score, mask = _parts(score_mod, block_mask, query.dtype)
+        out, sums, largest = run_flex(
+            query, key, value, score, mask, scale, lse, maximum, options
+        )
     if return_aux is None:
-        return (out, lse) if return_lse else out
-    largest = None
-    if return_aux.max_scores:
-        largest = max_scores(q, k, scale, score, mask)
-    return out, _aux_type(return_aux)(lse=lse, max_scores=largest)
+        return (out, sums) if return_lse else out
+    return out, _aux_type(return_aux)(lse=sums, max_scores=largest)
 
 
 def _aux_type(request: Any) -> Any:
@@ -133,9 +133,9 @@ def _aux_type(request: Any) -> Any:
 
 
 def _parts(
-    score_mod: Any, block_mask: Any, heads: int, dtype: torch.dtype
+    score_mod: Any, block_mask: Any, dtype: torch.dtype
 ) -> tuple[Score | None, Mask | None]:
-    """The score and mask objects; -inf of a score becomes part of the mask."""
+    """The score and mask objects."""
     mask = None
     if isinstance(block_mask, BlockMask):
         mask = block_mask.mask()
@@ -143,11 +143,107 @@ def _parts(
         mask = from_torch(block_mask)
     if score_mod is None or isinstance(score_mod, Score):
         return score_mod, mask
-    score = ModScore(CallableMod("score_mod", score_mod, dtype == torch.float64))
-    keeps = score.keeps(heads)
-    if keeps is not None:
-        mask = keeps if mask is None else mask & keeps
-    return score, mask
+    check_mod("score_mod", score_mod, 5)
+    wide = dtype == torch.float64
+    return ModScore(CallableMod("score_mod", score_mod, wide)), mask
+
+
+# --- under torch.compile and torch.export -----------------------------------
+
+
+def _as_operator(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    score_mod: Any,
+    block_mask: Any,
+    scale: float | None,
+    lse: bool,
+    maximum: bool,
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """One operator; its arguments are read so that Dynamo guards them."""
+    heads, wide = query.shape[1], query.dtype == torch.float64
+    score_text, score_tensors = _traced("score_mod", score_mod, heads, wide)
+    mask_text, sizes = None, [1, 1]
+    mask_tensors: list[Tensor] = []
+    tables: list[Tensor] = []
+    if block_mask is not None:
+        mask_text, mask_tensors = _traced(
+            "block_mask", block_mask.mask_mod, heads, False
+        )
+        if not isinstance(block_mask, BlockMask) and not is_whole(block_mask):
+            tables = block_tensors(block_mask)
+            sizes = [block_mask.BLOCK_SIZE[0], block_mask.BLOCK_SIZE[1]]
+    out, sums, largest = flex_op(
+        query,
+        key,
+        value,
+        score_tensors,
+        mask_tensors,
+        tables,
+        score_text,
+        mask_text,
+        sizes,
+        scale,
+        lse,
+        maximum,
+    )
+    return out, sums if lse else None, largest if maximum else None
+
+
+def _traced(
+    name: str, mod: Any, heads: int, wide: bool
+) -> tuple[str | None, list[Tensor]]:
+    """The text of a mod and the tensors it captures."""
+    if mod is None:
+        return None, []
+    if not torch.compiler.is_dynamo_compiling():
+        made = _made(name, mod, wide)
+        return serialize(made, heads, name == "score_mod"), list(made.arrays)
+    found = _traced_paths(name, mod, heads, wide)
+    if found == "":
+        # Leaves the compiled region for the ordinary call.
+        torch._dynamo.graph_break()
+    text, pinned, leaves = found.split(SECTION)
+    tensors, others = follow(mod, leaves)
+    if pinned == "1":
+        for each in tensors:
+            others += [hash(size) for size in each.shape]
+    _guarded(*others)
+    return text, tensors
+
+
+def _constant(function: _F) -> _F:
+    """Dynamo calls the function while tracing, and takes the result as it is."""
+    marker: Callable[[_F], _F] = torch.compiler.assume_constant_result
+    return marker(function)
+
+
+def _made(name: str, mod: Any, wide: bool) -> CallableMod:
+    if isinstance(mod, (Mask, Score)):
+        raise ArgumentError(
+            f"argument '{name}' expects a torch callable under torch.compile and "
+            f"torch.export, but got {mod!r}"
+        )
+    check_mod(name, mod, 5 if name == "score_mod" else 4)
+    return CallableMod(name, mod, wide)
+
+
+@_constant
+def _traced_paths(name: str, mod: Any, heads: int, wide: bool) -> str:
+    """Text, whether shapes matter, and paths of a mod; "" for objects of ours."""
+    if isinstance(mod, (Mask, Score)):
+        return ""
+    made = _made(name, mod, wide)
+    score = name == "score_mod"
+    pinned = "1" if is_pinned(made, heads, score) else "0"
+    return SECTION.join((serialize(made, heads, score), pinned, paths(mod)))
+
+
+@_constant
+def _guarded(*values: Any) -> bool:
+    """Makes Dynamo guard values it would otherwise not look at."""
+    return True
 
 
 def _options(kernel_options: Any) -> Options | None:

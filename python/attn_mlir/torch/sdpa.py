@@ -7,59 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import masks
-from .._attention import attention
 from ..errors import ArgumentError
+from .library import run_sdpa, sdpa_op
 
 __all__ = ["scaled_dot_product_attention"]
 
 Tensor = torch.Tensor
-_CAUSAL = masks.causal()
-
-
-def _run(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None,
-    is_causal: bool,
-    scale: float | None,
-) -> Tensor:
-    mask: Any = _CAUSAL if is_causal else None
-    score = None
-    if attn_mask is not None:
-        if attn_mask.dtype == torch.bool:
-            mask = attn_mask
-        else:
-            score = attn_mask
-    result: Tensor = attention(query, key, value, scale=scale, mask=mask, score=score)
-    return result
-
-
-# Tensors that nobody differentiates skip the dispatcher, which costs as much as
-# a small kernel; under torch.compile and torch.export the operator is the call.
-@torch.library.custom_op("attn_mlir::sdpa", mutates_args=(), device_types="cpu")
-def _sdpa(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None,
-    is_causal: bool,
-    scale: float | None,
-) -> Tensor:
-    return _run(query, key, value, attn_mask, is_causal, scale)
-
-
-@_sdpa.register_fake
-def _sdpa_fake(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None,
-    is_causal: bool,
-    scale: float | None,
-) -> Tensor:
-    return query.new_empty((*query.shape[:-1], value.shape[-1]))
 
 
 def scaled_dot_product_attention(
@@ -80,20 +33,22 @@ def scaled_dot_product_attention(
     Rows without a key give 0. No dropout, and no backward yet: dropout_p > 0
     and inputs that require grad raise.
     """
+    # Tensors that nobody differentiates skip the dispatcher, which costs as much
+    # as a small kernel; torch.compile and torch.export see the operator.
     if (
         attn_mask is None
         and dropout_p == 0.0
         and _is_plain(query, key, value, enable_gqa)
         and not torch.compiler.is_compiling()
     ):
-        return _run(query, key, value, None, is_causal, scale)
+        return run_sdpa(query, key, value, None, is_causal, scale)
     _check(query, key, value, attn_mask, dropout_p, is_causal, enable_gqa)
     q, k, v = _shaped(query, key, value)
     bias = None if attn_mask is None else _shaped_mask(attn_mask, query, q, key)
     if torch.compiler.is_compiling():
-        out: Tensor = _sdpa(q, k, v, bias, is_causal, scale)
+        out: Tensor = sdpa_op(q, k, v, bias, is_causal, scale)
     else:
-        out = _run(q, k, v, bias, is_causal, scale)
+        out = run_sdpa(q, k, v, bias, is_causal, scale)
     if query.dim() == 4 and out.shape[0] == query.shape[0]:
         return out
     lead = _leading(query, key, value)
