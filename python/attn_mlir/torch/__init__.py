@@ -15,6 +15,7 @@ from .block_mask import BlockMask, create_block_mask
 from .flex import AuxOutput, AuxRequest, flex_attention
 from .mods import and_masks, noop_mask, or_masks
 from .sdpa import scaled_dot_product_attention
+from .transformers import register_transformers
 
 __all__ = [
     "AuxOutput",
@@ -25,5 +26,6 @@ __all__ = [
     "flex_attention",
     "noop_mask",
     "or_masks",
+    "register_transformers",
     "scaled_dot_product_attention",
 ]

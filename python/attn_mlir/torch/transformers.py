@@ -1,0 +1,455 @@
+"""Hugging Face transformers: `attn_implementation="attn_mlir"`.
+
+transformers describes a mask by a callable (b, h, q, kv) and lets an attention
+implementation decide what to make of it. Here it stays a callable: it is traced
+like any mask, so that no [L, S] tensor exists. Models hand it from one layer to
+the next as a `PatternMask`, a tensor without storage.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import masks, scores
+from .._attention import attention
+from .._checks import Attribute, Signature
+from ..capture import Snapshot
+from ..errors import ArgumentError, TraceError
+from ..masks import Mask
+from ..symbolic import Value
+from ..trace import Position, call
+
+__all__ = ["PatternMask", "register_transformers"]
+
+Tensor = torch.Tensor
+_CAUSAL = masks.causal()
+
+
+# --- masks ------------------------------------------------------------------
+
+
+class _Fixed(Mask):
+    """A mask whose captures are looked up once, not in every layer."""
+
+    def __init__(self, inner: Mask) -> None:
+        self._inner = inner
+        self._signature = inner.signature()
+
+    def signature(self) -> Signature:
+        return self._signature
+
+    def predicate(self, at: Position) -> Value:
+        return self._inner.predicate(at)
+
+    def attributes(self) -> list[Attribute] | None:
+        return self._inner.attributes()
+
+    def check(self, B: int, H: int, L: int, S: int) -> None:
+        self._inner.check(B, H, L, S)
+
+    def __repr__(self) -> str:
+        return repr(self._inner)
+
+
+class _Pattern(Mask):
+    """transformers' callable, which counts from the first token of the text.
+
+    The offsets are arrays, so that other offsets do not make other kernels.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], q_offset: int, kv_offset: int
+    ) -> None:
+        self._function = function
+        offsets = (q_offset, kv_offset)
+        self._offsets = [np.asarray(each) if each else None for each in offsets]
+
+    def signature(self) -> Signature:
+        snapshot = Snapshot(self._function)
+        given = [each for each in self._offsets if each is not None]
+        shape = tuple(each is None for each in self._offsets)
+        key = ("transformers", shape, snapshot.key)
+        return Signature(key, (*snapshot.arrays, *given))
+
+    def predicate(self, at: Position) -> Value:
+        i, j = (
+            index if offset is None else index + at.wrap(offset)
+            for index, offset in zip((at.i, at.j), self._offsets, strict=True)
+        )
+        return call(self._function, (at.b, at.h, i, j), at)
+
+    def __repr__(self) -> str:
+        return f"am.masks.fn({self._function!r})"
+
+
+class _KeyRange(Mask):
+    """`starts[b] <= j < ends[b]`, int64 [B]: what padding leaves."""
+
+    def __init__(self, starts: Any, ends: Any) -> None:
+        self._arrays = (starts, ends)
+
+    def signature(self) -> Signature:
+        return Signature("key range", self._arrays)
+
+    def predicate(self, at: Position) -> Value:
+        starts, ends = (at.wrap(each) for each in self._arrays)
+        return (at.j >= starts[at.b]) & (at.j < ends[at.b])
+
+    def __repr__(self) -> str:
+        return f"key_range{self._arrays}"
+
+
+class PatternMask(torch.Tensor):
+    """A mask [B, 1, L, S] (True = attend) known by its pattern.
+
+    Our attention reads `pattern`, a mask object or None (everything attends).
+    Any other operation on the tensor sees ordinary values: they are computed
+    then, with a warning, since they need L * S elements.
+    """
+
+    pattern: Mask | None
+    _values: Callable[[], Tensor]
+
+    @staticmethod
+    def __new__(
+        cls, shape: Sequence[int], pattern: Mask | None, values: Callable[[], Tensor]
+    ) -> PatternMask:
+        made: PatternMask = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            cls, tuple(shape), dtype=torch.bool, device="cpu"
+        )
+        made.pattern = pattern
+        made._values = values
+        return made
+
+    def dense(self) -> Tensor:
+        """The values as an ordinary bool tensor [B, 1, L, S]."""
+        return self._values().expand(self.shape)
+
+    def __repr__(self, *, tensor_contents: object = None) -> str:
+        return f"PatternMask({tuple(self.shape)}, {self.pattern!r})"
+
+    @classmethod
+    def __torch_dispatch__(
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if _changes_nothing(func, args, kwargs):
+            return args[0]
+        warnings.warn(
+            f"{func} reads an attention mask made for attn_mlir: its "
+            "[B, 1, L, S] values are computed",
+            stacklevel=2,
+        )
+        dense = torch.utils._pytree.tree_map_only(cls, cls.dense, (args, kwargs))
+        return func(*dense[0], **dense[1])
+
+
+def _changes_nothing(func: Any, args: Any, kwargs: dict[str, Any]) -> bool:
+    """Whether an operation leaves shape, dtype and device of its input alone."""
+    aten = torch.ops.aten
+    if func in (aten.detach.default, aten.alias.default):
+        return True
+    if func is aten._to_copy.default:
+        same = {"dtype": torch.bool, "device": torch.device("cpu")}
+        return all(same.get(name, value) == value for name, value in kwargs.items())
+    if func is aten.slice.Tensor:
+        tensor, dim, start, end, step = (*args, *(0, None, None, 1)[len(args) - 1 :])
+        return (start or 0) == 0 and step == 1 and (end or 0) >= tensor.shape[dim]
+    return False
+
+
+def _key_mask(keep: Tensor) -> Mask | None:
+    """Which keys are valid: bool [B, S], None when all are.
+
+    One run of keys per sequence, as padding leaves, needs two numbers each.
+    """
+    table = keep.numpy()
+    size = table.shape[1]
+    counts = table.sum(axis=1)
+    if (counts == size).all():
+        return None
+    starts = np.where(counts > 0, table.argmax(axis=1), 0)
+    ends = np.where(counts > 0, size - table[:, ::-1].argmax(axis=1), 0)
+    if not (ends - starts == counts).all():
+        return masks.array(keep[:, None, None, :])
+    if not starts.any():
+        return masks.key_lengths(ends)
+    return _KeyRange(starts, ends)
+
+
+def _make_mask(
+    batch_size: int,
+    q_length: int,
+    kv_length: int,
+    q_offset: int | Tensor = 0,
+    kv_offset: int | Tensor = 0,
+    mask_function: Callable[..., Any] | None = None,
+    attention_mask: Tensor | None = None,
+    allow_is_bidirectional_skip: bool = False,
+    device: Any = "cpu",
+    **kwargs: Any,
+) -> Tensor | None:
+    """The mask interface; attention_mask: padding, bool [B, tokens so far]."""
+    from transformers import masking_utils as hf
+
+    function = hf.causal_mask_function if mask_function is None else mask_function
+    if torch.device(device).type != "cpu":
+        raise ArgumentError(
+            f"attn_mlir expects a model on the CPU, but got one on '{device}'"
+        )
+    kwargs.pop("allow_is_causal_skip", None)
+
+    def values() -> Tensor:
+        dense: Tensor = hf.sdpa_mask(
+            batch_size=batch_size,
+            q_length=q_length,
+            kv_length=kv_length,
+            q_offset=q_offset,
+            kv_offset=kv_offset,
+            mask_function=function,
+            attention_mask=attention_mask,
+            allow_is_causal_skip=False,
+            allow_is_bidirectional_skip=False,
+            device=device,
+            **kwargs,
+        )
+        return dense
+
+    if torch.compiler.is_compiling():
+        return values()
+    # Static caches count in a tensor, which the model is about to change.
+    q_offset, kv_offset = int(q_offset), int(kv_offset)
+    mask: Mask | None
+    if q_length == 1:
+        # One query: its row says it all, whatever the callable is.
+        mask = _key_mask(values().expand(batch_size, -1, -1, -1)[:, 0, 0])
+    else:
+        mask = None
+        if attention_mask is not None:
+            padding = hf.prepare_padding_mask(attention_mask, kv_length, kv_offset)
+            mask = _key_mask(padding[:, kv_offset : kv_offset + kv_length])
+        if function is not hf.bidirectional_mask_function:
+            pattern = _Pattern(function, q_offset, kv_offset)
+            mask = pattern if mask is None else pattern & mask
+    if mask is None and allow_is_bidirectional_skip:
+        return None
+    fixed = None if mask is None else _Fixed(mask)
+    return PatternMask((batch_size, 1, q_length, kv_length), fixed, values)
+
+
+# --- attention --------------------------------------------------------------
+
+
+def _run(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Mask | Tensor | None,
+    biases: Sequence[Tensor],
+    sinks: Tensor | None,
+    scale: float | None,
+    softcap: float | None,
+) -> Tensor:
+    """[B, L, H, Dv] from query [B, H, L, D], key and value [B, G, S, D]."""
+    score = None if softcap is None else scores.softcap(softcap)
+    for each in biases:
+        bias = scores.bias(each.detach())
+        score = bias if score is None else score.then(bias)
+    out: Tensor = attention(
+        query.detach(),
+        key.detach(),
+        value.detach(),
+        scale=scale,
+        mask=mask,
+        score=score,
+        sinks=None if sinks is None else sinks.detach(),
+    )
+    return out.transpose(1, 2).contiguous()
+
+
+def _plain(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None,
+    is_causal: bool,
+    position_bias: Tensor | None,
+    sinks: Tensor | None,
+    scale: float | None,
+    softcap: float | None,
+) -> Tensor:
+    mask, biases = _split(attn_mask, is_causal, position_bias)
+    return _run(query, key, value, mask, biases, sinks, scale, softcap)
+
+
+_opaque = torch.library.custom_op(
+    "attn_mlir::transformers_attention", _plain, mutates_args=(), device_types="cpu"
+)
+
+
+@_opaque.register_fake
+def _opaque_fake(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None,
+    is_causal: bool,
+    position_bias: Tensor | None,
+    sinks: Tensor | None,
+    scale: float | None,
+    softcap: float | None,
+) -> Tensor:
+    batch, heads, length, _ = query.shape
+    return query.new_empty((batch, length, heads, value.shape[-1]))
+
+
+def _split(
+    attn_mask: Tensor | None, is_causal: bool, position_bias: Tensor | None
+) -> tuple[Mask | Tensor | None, list[Tensor]]:
+    """A mask and the terms added to the logits."""
+    mask: Mask | Tensor | None = _CAUSAL if is_causal else None
+    biases = [] if position_bias is None else [position_bias]
+    if attn_mask is not None:
+        if attn_mask.dtype == torch.bool:
+            mask = attn_mask
+        else:
+            biases.append(attn_mask)
+    return mask, biases
+
+
+def _forward(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    is_causal: bool | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    position_bias: Tensor | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """The attention interface: output [B, L, H, Dv] and no weights."""
+    _check(query, key, value, attention_mask, dropout, s_aux, position_bias, kwargs)
+    queries, keys = query.shape[2], key.shape[2]
+    if attention_mask is None:
+        # A model that brings no mask says by `is_causal` whether it is a
+        # decoder; one query is the last one.
+        causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+        is_causal = bool(causal) and queries > 1
+        if is_causal and keys > queries:  # the unused part of a static cache
+            key, value = key[:, :, :queries], value[:, :, :queries]
+            if position_bias is not None:
+                position_bias = position_bias[..., :queries]
+    else:
+        is_causal = False
+    if isinstance(attention_mask, PatternMask):
+        out = _run_pattern(
+            (query, key, value), attention_mask, position_bias, s_aux, scaling, softcap
+        )
+    else:
+        inputs = (query, key, value, attention_mask, is_causal, position_bias)
+        call = _opaque if torch.compiler.is_compiling() else _plain
+        out = call(*inputs, s_aux, scaling, softcap)
+    return out, None
+
+
+def _run_pattern(
+    inputs: tuple[Tensor, Tensor, Tensor],
+    given: PatternMask,
+    position_bias: Tensor | None,
+    sinks: Tensor | None,
+    scale: float | None,
+    softcap: float | None,
+) -> Tensor:
+    biases = [] if position_bias is None else [position_bias]
+    rest = (biases, sinks, scale, softcap)
+    try:
+        return _run(*inputs, given.pattern, *rest)
+    except TraceError as error:
+        warnings.warn(
+            f"the mask's [B, 1, L, S] values are computed: {error}", stacklevel=2
+        )
+    given.pattern = _Fixed(masks.array(given.dense()))
+    return _run(*inputs, given.pattern, *rest)
+
+
+def _check(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float,
+    sinks: Tensor | None,
+    position_bias: Tensor | None,
+    kwargs: dict[str, Any],
+) -> None:
+    if dropout != 0.0:
+        raise ArgumentError(
+            f"attn_mlir expects no attention dropout, but got {dropout}; use "
+            "model.eval()"
+        )
+    if torch.is_grad_enabled():
+        named = {"query": query, "key": key, "value": value, "s_aux": sinks}
+        named["position_bias"] = position_bias
+        for name, tensor in named.items():
+            if tensor is not None and tensor.requires_grad:
+                raise ArgumentError(
+                    f"argument '{name}' requires grad, but attn_mlir has no backward "
+                    "yet; use torch.no_grad() or torch.inference_mode(), and another "
+                    "attn_implementation for training"
+                )
+    if kwargs.get("output_attentions"):
+        raise ArgumentError(
+            "attn_mlir never forms the attention weights that output_attentions "
+            'asks for; use attn_implementation="eager"'
+        )
+    if kwargs.get("cache") is not None:
+        raise ArgumentError("attn_mlir does not support continuous batching yet")
+    if attention_mask is not None:
+        expected = (*query.shape[:3], key.shape[2])
+        got = tuple(attention_mask.shape)
+        if len(got) != 4 or any(
+            size not in (1, wanted)
+            for size, wanted in zip(got, expected, strict=True)
+        ):
+            raise ArgumentError(
+                "argument 'attention_mask' expects a shape that broadcasts to "
+                f"[B, H, L, S] = {expected}, but got {got}"
+            )
+
+
+# --- registration -----------------------------------------------------------
+
+
+def register_transformers(name: str = "attn_mlir") -> None:
+    """Make `attn_implementation=name` known to Hugging Face transformers.
+
+    Registers an attention function and a mask function, for every model that
+    uses transformers' `AttentionInterface`; nothing else changes. Needs
+    transformers 5.23 or newer.
+    """
+    try:
+        from transformers import AttentionInterface, AttentionMaskInterface
+    except ImportError as error:
+        raise ImportError(
+            "register_transformers needs transformers: pip install "
+            "attn-mlir[transformers]"
+        ) from error
+    # transformers reads a meaning into these: hub kernels, wrappers, its own.
+    known = AttentionInterface._global_mapping.get(name)
+    reserved = not isinstance(name, str) or not name.isidentifier() or name == "eager"
+    if reserved or (known is not None and known is not _forward):
+        raise ArgumentError(
+            "argument 'name' expects an identifier that is not an attention "
+            f"implementation yet, but got {name!r}"
+        )
+    AttentionInterface.register(name, _forward)
+    AttentionMaskInterface.register(name, _make_mask)
