@@ -21,7 +21,7 @@ from .._checks import Attribute, Signature
 from ..capture import Snapshot
 from ..errors import ArgumentError, TraceError
 from ..masks import Mask
-from ..symbolic import Value
+from ..symbolic import Symbol, Value
 from ..trace import Position, call
 
 __all__ = ["PatternMask", "register_transformers"]
@@ -81,7 +81,11 @@ class _Pattern(Mask):
             index if offset is None else index + at.wrap(offset)
             for index, offset in zip((at.i, at.j), self._offsets, strict=True)
         )
-        return call(self._function, (at.b, at.h, i, j), at)
+        indices = (at.b, at.h, i, j)
+        if isinstance(at.j, Symbol):
+            return call(self._function, indices, at)
+        tensors = [torch.as_tensor(each) for each in indices]
+        return self._function(*tensors).numpy()
 
     def __repr__(self) -> str:
         return f"am.masks.fn({self._function!r})"
@@ -139,7 +143,8 @@ class PatternMask(torch.Tensor):
     ) -> Any:
         kwargs = kwargs or {}
         if _changes_nothing(func, args, kwargs):
-            return args[0]
+            given = args[0]
+            return cls(given.shape, given.pattern, given._values)
         warnings.warn(
             f"{func} reads an attention mask made for attn_mlir: its "
             "[B, 1, L, S] values are computed",
