@@ -382,11 +382,47 @@ def test_pattern_masks_pass_through_models() -> None:
         assert same.pattern is mask.pattern
     assert repr(mask) == f"PatternMask((2, 1, 5, 7), {mask.pattern!r})"
     expected = torch.ones(5, 7, dtype=torch.bool).tril().expand(2, 1, 5, 7)
+    for index in (
+        (slice(None), slice(None), slice(None), slice(2, 6)),
+        (slice(None), slice(None), slice(-3, None)),
+        (Ellipsis, slice(1, 2), slice(None, 4)),
+        (slice(None), slice(None), slice(1, 3), slice(4, 5)),
+    ):
+        part = mask[index]
+        assert isinstance(part, PatternMask)
+        assert torch.equal(part.dense(), expected[index])
+        B, H, L, S = part.shape
+        assert part.pattern is not None
+        found = part.pattern.dense(B, H, L, S)
+        np.testing.assert_array_equal(found, expected[index])
     with pytest.warns(UserWarning, match="values are computed"):
-        assert torch.equal(mask[:, :, :, :3], expected[..., :3])
+        assert torch.equal(mask[:, 0], expected[:, 0])
+    with pytest.warns(UserWarning, match="values are computed"):
+        assert torch.equal(mask[..., ::2], expected[..., ::2])
     with pytest.warns(UserWarning, match="values are computed"):
         added = torch.where(mask, torch.zeros(()), -1.0)
     assert torch.equal(added, expected.float() - 1)
+
+
+def test_picked_keys() -> None:
+    """Sparse models name the keys of each query."""
+    q = torch.randn(2, 2, 6, 8)
+    attention = transformers.AttentionInterface()["attn_mlir"]
+    indices = torch.stack([torch.randperm(6)[:3] for _ in range(12)]).view(2, 6, 3)
+    indices[..., 0] = torch.arange(6)
+    picked = torch.zeros(2, 1, 6, 6, dtype=torch.bool)
+    picked.scatter_(-1, indices[:, None], True)
+    causal = torch.ones(6, 6, dtype=torch.bool).tril().expand(2, 1, 6, 6)
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        q, q, q, attn_mask=picked & causal
+    )
+    for mask in (
+        interface(batch_size=2, q_length=6, kv_length=6),
+        causal,
+        torch.where(causal, 0.0, torch.finfo(torch.float32).min),
+    ):
+        out, _ = attention(torch.nn.Identity(), q, q, q, mask, indices=indices)
+        assert_close(expected.transpose(1, 2), out)
 
 
 def test_a_mask_that_cannot_be_traced() -> None:
@@ -472,7 +508,9 @@ def test_torch_compile_sees_one_operator(name: str) -> None:
     got = compiled(**given, use_cache=False).logits
     assert_close(expected, got, given["attention_mask"])
     operator = torch.ops.attn_mlir.transformers_attention.default
-    calls = [node for graph in graphs for node in graph.nodes if node.target == operator]
+    calls = [
+        node for graph in graphs for node in graph.nodes if node.target == operator
+    ]
     assert len(calls) == model.config.num_hidden_layers
 
 
@@ -494,7 +532,10 @@ def test_arguments_are_checked() -> None:
     module = torch.nn.Identity()
     cases: list[tuple[dict[str, Any], str]] = [
         ({"output_attentions": True}, 'use attn_implementation="eager"'),
-        ({"cache": object()}, "continuous batching"),
+        ({"cache": object()}, "does not support 'cache' yet"),
+        ({"block_indices": q}, "does not support 'block_indices' yet"),
+        ({"sinks": q}, "does not support 'sinks' yet"),
+        ({"indices": q}, "'indices' expects an attention_mask"),
         ({"attention_mask": torch.ones(1, 6)}, r"expects a shape .* got \(1, 6\)"),
         (
             {"attention_mask": interface(batch_size=1, q_length=6, kv_length=5)},

@@ -27,6 +27,9 @@ from ..trace import Position, call
 __all__ = ["PatternMask", "register_transformers"]
 
 Tensor = torch.Tensor
+# What some model hands to every implementation but its own two, and what would
+# be wrong without: paged caches, picked blocks of keys, sinks per token.
+_UNSUPPORTED = ("cache", "block_indices", "sinks")
 _CAUSAL = masks.causal()
 
 
@@ -112,39 +115,47 @@ class PatternMask(torch.Tensor):
     """A mask [B, 1, L, S] (True = attend) known by its pattern.
 
     Our attention reads `pattern`, a mask object or None (everything attends).
-    Any other operation on the tensor sees ordinary values: they are computed
-    then, with a warning, since they need L * S elements.
+    A slice of queries or keys is another pattern. Any other operation on the
+    tensor sees ordinary values: they are computed then, with a warning, since
+    they need L * S elements.
     """
 
     pattern: Mask | None
-    _values: Callable[[], Tensor]
+    _arguments: dict[str, Any]
 
     @staticmethod
-    def __new__(
-        cls, shape: Sequence[int], pattern: Mask | None, values: Callable[[], Tensor]
-    ) -> PatternMask:
-        made: PatternMask = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
-            cls, tuple(shape), dtype=torch.bool, device="cpu"
+    def __new__(cls, pattern: Mask | None, arguments: dict[str, Any]) -> PatternMask:
+        shape = [arguments[each] for each in ("batch_size", "q_length", "kv_length")]
+        made: PatternMask = torch.Tensor._make_wrapper_subclass(
+            cls,
+            (shape[0], 1, *shape[1:]),
+            dtype=torch.bool,
+            device=torch.device("cpu"),
         )
         made.pattern = pattern
-        made._values = values
+        made._arguments = arguments
         return made
 
     def dense(self) -> Tensor:
         """The values as an ordinary bool tensor [B, 1, L, S]."""
-        return self._values().expand(self.shape)
+        return _values(self._arguments)
 
-    def __repr__(self, *, tensor_contents: object = None) -> str:
+    def __repr__(  # type: ignore[override]
+        self, *, tensor_contents: Any = None
+    ) -> str:
         return f"PatternMask({tuple(self.shape)}, {self.pattern!r})"
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if _changes_nothing(func, args, kwargs):
-            given = args[0]
-            return cls(given.shape, given.pattern, given._values)
+        if _changes_nothing(func, kwargs):
+            return cls(args[0].pattern, args[0]._arguments)
+        if func is torch.ops.aten.slice.Tensor:
+            part = args[0]._slice(*args[1:])
+            if part is not None:
+                return part
         warnings.warn(
             f"{func} reads an attention mask made for attn_mlir: its "
             "[B, 1, L, S] values are computed",
@@ -153,19 +164,46 @@ class PatternMask(torch.Tensor):
         dense = torch.utils._pytree.tree_map_only(cls, cls.dense, (args, kwargs))
         return func(*dense[0], **dense[1])
 
+    def _slice(
+        self, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
+    ) -> PatternMask | None:
+        """aten.slice as a pattern, None where it would not be one."""
+        size = self.shape[dim]
+        first, last, _ = slice(start, end).indices(size)
+        if step == 1 and (first, last) == (0, size):
+            return PatternMask(self.pattern, self._arguments)
+        if step != 1 or dim % 4 < 2 or last <= first:
+            return None
+        side = "q" if dim % 4 == 2 else "kv"
+        return _pattern_mask(
+            {
+                **self._arguments,
+                f"{side}_offset": self._arguments[f"{side}_offset"] + first,
+                f"{side}_length": last - first,
+            }
+        )
 
-def _changes_nothing(func: Any, args: Any, kwargs: dict[str, Any]) -> bool:
+
+def _changes_nothing(func: Any, kwargs: dict[str, Any]) -> bool:
     """Whether an operation leaves shape, dtype and device of its input alone."""
     aten = torch.ops.aten
     if func in (aten.detach.default, aten.alias.default):
         return True
-    if func is aten._to_copy.default:
-        same = {"dtype": torch.bool, "device": torch.device("cpu")}
-        return all(same.get(name, value) == value for name, value in kwargs.items())
-    if func is aten.slice.Tensor:
-        tensor, dim, start, end, step = (*args, *(0, None, None, 1)[len(args) - 1 :])
-        return (start or 0) == 0 and step == 1 and (end or 0) >= tensor.shape[dim]
-    return False
+    same = {"dtype": torch.bool, "device": torch.device("cpu")}
+    return func is aten._to_copy.default and all(
+        same.get(name, value) == value for name, value in kwargs.items()
+    )
+
+
+def _values(arguments: dict[str, Any]) -> Tensor:
+    """What transformers makes of a mask: bool [B, 1, L, S]."""
+    from transformers import masking_utils as hf
+
+    dense = hf.sdpa_mask(
+        **arguments, allow_is_causal_skip=False, allow_is_bidirectional_skip=False
+    )
+    assert dense is not None
+    return dense.expand(arguments["batch_size"], -1, -1, -1)
 
 
 def _key_mask(keep: Tensor) -> Mask | None:
@@ -187,6 +225,29 @@ def _key_mask(keep: Tensor) -> Mask | None:
     return _KeyRange(starts, ends)
 
 
+def _pattern_mask(arguments: dict[str, Any]) -> PatternMask:
+    from transformers import masking_utils as hf
+
+    mask: Mask | None
+    function, padding = arguments["mask_function"], arguments["attention_mask"]
+    q_offset, kv_offset = arguments["q_offset"], arguments["kv_offset"]
+    if arguments["q_length"] == 1:
+        # One query: its row says it all, whatever the callable is.
+        mask = _key_mask(_values(arguments)[:, 0, 0])
+    else:
+        mask = None
+        if padding is not None:
+            end = kv_offset + arguments["kv_length"]
+            padding = torch.nn.functional.pad(
+                padding, (0, max(end - padding.shape[-1], 0))
+            )
+            mask = _key_mask(padding[:, kv_offset:end])
+        if function is not hf.bidirectional_mask_function:
+            pattern = _Pattern(function, q_offset, kv_offset)
+            mask = pattern if mask is None else pattern & mask
+    return PatternMask(None if mask is None else _Fixed(mask), arguments)
+
+
 def _make_mask(
     batch_size: int,
     q_length: int,
@@ -196,55 +257,33 @@ def _make_mask(
     mask_function: Callable[..., Any] | None = None,
     attention_mask: Tensor | None = None,
     allow_is_bidirectional_skip: bool = False,
+    use_vmap: bool = False,
     device: Any = "cpu",
     **kwargs: Any,
 ) -> Tensor | None:
     """The mask interface; attention_mask: padding, bool [B, tokens so far]."""
     from transformers import masking_utils as hf
 
-    function = hf.causal_mask_function if mask_function is None else mask_function
     if torch.device(device).type != "cpu":
         raise ArgumentError(
             f"attn_mlir expects a model on the CPU, but got one on '{device}'"
         )
-    kwargs.pop("allow_is_causal_skip", None)
-
-    def values() -> Tensor:
-        dense: Tensor = hf.sdpa_mask(
-            batch_size=batch_size,
-            q_length=q_length,
-            kv_length=kv_length,
-            q_offset=q_offset,
-            kv_offset=kv_offset,
-            mask_function=function,
-            attention_mask=attention_mask,
-            allow_is_causal_skip=False,
-            allow_is_bidirectional_skip=False,
-            device=device,
-            **kwargs,
-        )
-        return dense
-
+    arguments = {
+        "batch_size": batch_size,
+        "q_length": q_length,
+        "kv_length": kv_length,
+        "q_offset": q_offset,
+        "kv_offset": kv_offset,
+        "mask_function": mask_function or hf.causal_mask_function,
+        "attention_mask": attention_mask,
+        "use_vmap": use_vmap,
+    }
     if torch.compiler.is_compiling():
-        return values()
+        return _values(arguments)
     # Static caches count in a tensor, which the model is about to change.
-    q_offset, kv_offset = int(q_offset), int(kv_offset)
-    mask: Mask | None
-    if q_length == 1:
-        # One query: its row says it all, whatever the callable is.
-        mask = _key_mask(values().expand(batch_size, -1, -1, -1)[:, 0, 0])
-    else:
-        mask = None
-        if attention_mask is not None:
-            padding = hf.prepare_padding_mask(attention_mask, kv_length, kv_offset)
-            mask = _key_mask(padding[:, kv_offset : kv_offset + kv_length])
-        if function is not hf.bidirectional_mask_function:
-            pattern = _Pattern(function, q_offset, kv_offset)
-            mask = pattern if mask is None else pattern & mask
-    if mask is None and allow_is_bidirectional_skip:
-        return None
-    fixed = None if mask is None else _Fixed(mask)
-    return PatternMask((batch_size, 1, q_length, kv_length), fixed, values)
+    arguments["q_offset"], arguments["kv_offset"] = int(q_offset), int(kv_offset)
+    mask = _pattern_mask(arguments)
+    return None if mask.pattern is None and allow_is_bidirectional_skip else mask
 
 
 # --- attention --------------------------------------------------------------
@@ -339,10 +378,17 @@ def _forward(
     softcap: float | None = None,
     s_aux: Tensor | None = None,
     position_bias: Tensor | None = None,
+    indices: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """The attention interface: output [B, L, H, Dv] and no weights."""
+    """The attention interface: output [B, L, H, Dv] and no weights.
+
+    s_aux: sinks [H]. position_bias: broadcastable to [B, H, L, S], added after
+    the softcap. indices: int [B, L, k], the only keys each query may attend to.
+    """
     _check(query, key, value, attention_mask, dropout, s_aux, position_bias, kwargs)
+    if indices is not None:
+        attention_mask = _only(indices, attention_mask, key.shape[2])
     queries, keys = query.shape[2], key.shape[2]
     if attention_mask is None:
         # A model that brings no mask says by `is_causal` whether it is a
@@ -366,6 +412,20 @@ def _forward(
     return out, None
 
 
+def _only(indices: Tensor, attention_mask: Tensor | None, keys: int) -> Tensor:
+    """The mask and the keys a model has picked for each query."""
+    if attention_mask is None:
+        raise ArgumentError("argument 'indices' expects an attention_mask beside it")
+    batch, queries, _ = indices.shape
+    picked = torch.zeros(batch, queries, keys, dtype=torch.bool)
+    picked = picked.scatter_(-1, indices.long(), True)[:, None]
+    if isinstance(attention_mask, PatternMask):  # `picked` is as large
+        attention_mask = attention_mask.dense()
+    if attention_mask.dtype == torch.bool:
+        return attention_mask & picked
+    return attention_mask.masked_fill(~picked, torch.finfo(attention_mask.dtype).min)
+
+
 def _run_pattern(
     inputs: tuple[Tensor, Tensor, Tensor],
     given: PatternMask,
@@ -375,15 +435,15 @@ def _run_pattern(
     softcap: float | None,
 ) -> Tensor:
     biases = [] if position_bias is None else [position_bias]
-    rest = (biases, sinks, scale, softcap)
+    rest: dict[str, Any] = {"sinks": sinks, "scale": scale, "softcap": softcap}
     try:
-        return _run(*inputs, given.pattern, *rest)
+        return _run(*inputs, given.pattern, biases, **rest)
     except TraceError as error:
         warnings.warn(
             f"the mask's [B, 1, L, S] values are computed: {error}", stacklevel=2
         )
     given.pattern = _Fixed(masks.array(given.dense()))
-    return _run(*inputs, given.pattern, *rest)
+    return _run(*inputs, given.pattern, biases, **rest)
 
 
 def _check(
@@ -416,14 +476,14 @@ def _check(
             "attn_mlir never forms the attention weights that output_attentions "
             'asks for; use attn_implementation="eager"'
         )
-    if kwargs.get("cache") is not None:
-        raise ArgumentError("attn_mlir does not support continuous batching yet")
+    for name in _UNSUPPORTED:
+        if kwargs.get(name) is not None:
+            raise ArgumentError(f"attn_mlir does not support '{name}' yet")
     if attention_mask is not None:
         expected = (*query.shape[:3], key.shape[2])
         got = tuple(attention_mask.shape)
         if len(got) != 4 or any(
-            size not in (1, wanted)
-            for size, wanted in zip(got, expected, strict=True)
+            size not in (1, wanted) for size, wanted in zip(got, expected, strict=True)
         ):
             raise ArgumentError(
                 "argument 'attention_mask' expects a shape that broadcasts to "
