@@ -6,6 +6,7 @@ What a key needs (text, compilation) is made by `_Plan` on the first call.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,7 +35,15 @@ from ._kernel import (
     run,
 )
 from ._layout import Layout, layout_of
-from ._lower import NOTHING, Lowered, Problem, emit_module, lower_mask, lower_score
+from ._lower import (
+    NOTHING,
+    Lowered,
+    Problem,
+    emit_module,
+    lower_mask,
+    lower_score,
+    whole_lines,
+)
 from .errors import ArgumentError
 from .masks import Mask, as_mask
 from .options import Options
@@ -154,13 +163,15 @@ class _Plan:
             shapes = [tuple(each.shape) for each in arrays]
             graph = part.graph
             access.append(() if graph is None else accesses(graph, named, shapes))
-        key: Any = tuple(access)
+        queries = whole_lines(mask, sizes[2])
+        key: Any = (queries, *access)
         if mask.pinned or score.pinned:
             graphs = [p.graph.key() if p.graph else None for p in (mask, score)]
             key = (key, *graphs)
         kernel = self._by_access.get(key)
         if kernel is None:
-            text = emit_module(self.problem, mask, score, *access)
+            problem = dataclasses.replace(self.problem, queries=queries)
+            text = emit_module(problem, mask, score, *access)
             kernel = native_compile(
                 text,
                 file_name="<attention>",

@@ -18,7 +18,8 @@ from .trace import Tracing
 
 @dataclass(frozen=True)
 class Problem:
-    """What a kernel is specialised to; B, L and S stay dynamic.
+    """What a kernel is specialised to; B and S stay dynamic, and so does L
+    unless `queries` says it.
 
     scale: a constant, None for 1/sqrt(D), or "argument" for a scalar argument.
     """
@@ -32,6 +33,7 @@ class Problem:
     scale: float | str | None
     sinks: bool
     return_lse: bool
+    queries: int | None = None
 
     @property
     def compute(self) -> str:
@@ -137,7 +139,8 @@ class _Module:
 
     def tensor(self, last: int, element: str, letters: str = "") -> str:
         problem = self.problem
-        sizes = {"b": "?", "l": "?", "h": str(problem.heads), "d": str(last)}
+        length = "?" if problem.queries is None else str(problem.queries)
+        sizes = {"b": "?", "l": length, "h": str(problem.heads), "d": str(last)}
         names = letters or problem.layout.name
         return f"tensor<{'x'.join(sizes[each] for each in names)}x{element}>"
 
@@ -240,6 +243,29 @@ def _define_sizes(module: _Module, used: set[str], query: str, key: str) -> None
         module.add(f"%H = arith.constant {module.problem.heads} : index")
 
 
+def whole_lines(mask: Lowered, queries: int) -> int | None:
+    """The number of queries if they lie in a grid that the mask looks at.
+
+    Tiles are patches of the grid only when the compiler knows that the queries
+    fill its lines, so such a kernel is compiled for one number of queries.
+    """
+    if any(text.startswith("#attn.neighborhood") for text, _ in mask.attributes):
+        return queries
+    graph = mask.graph
+    if graph is None:
+        return None
+    read: list[frozenset[str]] = []
+    lines: dict[frozenset[str], set[int]] = {}
+    for node in graph.nodes:
+        names = frozenset[str]().union(*(read[each] for each in node.args))
+        read.append(names | {str(node.attr)} if node.op == "var" else names)
+        if node.op == "mod" and graph.nodes[node.args[1]].op == "const":
+            divisor = int(constant_value(graph.nodes[node.args[1]]))
+            lines.setdefault(names, set()).add(divisor)
+    both = lines.get(frozenset("i"), set()) & lines.get(frozenset("j"), set())
+    return queries if any(d > 1 and queries % d == 0 for d in both) else None
+
+
 def emit_module(
     problem: Problem,
     mask: Lowered = NOTHING,
@@ -279,11 +305,12 @@ def emit_module(
     _extents(module, mask, mask_region)
     _extents(module, score, score_region)
 
-    dynamic = ", ".join(f"%{e.upper()}" for e in layout.name if e in "bl")
+    unknown = "bl" if problem.queries is None else "b"
+    dynamic = ", ".join(f"%{e.upper()}" for e in layout.name if e in unknown)
     module.add(f"%o = tensor.empty({dynamic}) : {output}")
     outs, types = ["%o"], [output]
     if problem.return_lse:
-        sizes = ", ".join(f"%{each.upper()}" for each in letters if each in "bl")
+        sizes = ", ".join(f"%{each.upper()}" for each in letters if each in unknown)
         module.add(f"%l = tensor.empty({sizes}) : {lse}")
         outs.append("%l")
         types.append(lse)
