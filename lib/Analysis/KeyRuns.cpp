@@ -278,7 +278,10 @@ KeyRuns::Run KeyRuns::emitRun(Value key) {
                              e.less(range.fullLower, range.fullUpper));
     nextFull = e.minimum(nextFull, e.select(ahead, range.fullLower, e.numKeys));
   }
-  Condition isFull = e.less(from, fullEnd);
+  bool anyFull =
+      llvm::any_of(e.ranges, [](const KeySet &range) { return range.canBeFull; });
+  Condition isFull =
+      anyFull ? e.less(from, fullEnd) : Condition{Value(), false};
   end = e.select(isFull, fullEnd, e.minimum(end, nextFull));
   Condition isVisible{Value(), true};
   if (anyProbe) {
