@@ -30,6 +30,40 @@ MemRefType mlir::attn::getBoundaryType(RankedTensorType type) {
       StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, strides));
 }
 
+// A collapsed result would be computed in a buffer of its own and copied: the
+// destination takes its shape instead, ahead of everything that may use it.
+static void expandCollapsed(OpBuilder &b, Value &result, Value &destination) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(destination.getParentBlock());
+  while (auto collapse = result.getDefiningOp<tensor::CollapseShapeOp>()) {
+    Location loc = collapse.getLoc();
+    auto shape = cast<RankedTensorType>(collapse.getSrc().getType()).getShape();
+    SmallVector<ReassociationIndices> groups =
+        collapse.getReassociationIndices();
+    FailureOr<MemRefType> expanded = memref::ExpandShapeOp::computeExpandedType(
+        cast<MemRefType>(destination.getType()), shape, groups);
+    if (failed(expanded))
+      return;
+    SmallVector<OpFoldResult> sizes;
+    for (auto [position, group] : llvm::enumerate(groups)) {
+      for (int64_t dim : group) {
+        if (!ShapedType::isDynamic(shape[dim])) {
+          sizes.push_back(b.getIndexAttr(shape[dim]));
+          continue;
+        }
+        if (group.size() > 1)
+          return;
+        sizes.push_back(
+            memref::DimOp::create(b, loc, destination, position).getResult());
+      }
+    }
+    destination = memref::ExpandShapeOp::create(b, loc, *expanded, destination,
+                                                groups, sizes);
+    b.setInsertionPointAfterValue(destination);
+    result = collapse.getSrc();
+  }
+}
+
 static LogicalResult useDestinations(func::FuncOp function) {
   for (Type type : function.getResultTypes())
     if (!isa<RankedTensorType>(type))
@@ -54,8 +88,10 @@ static LogicalResult useDestinations(func::FuncOp function) {
     unsigned position = function.getNumArguments();
     if (failed(function.insertArgument(position, type, {}, result.getLoc())))
       return failure();
+    Value destination = function.getArgument(position);
+    expandCollapsed(b, result, destination);
     auto write = bufferization::MaterializeInDestinationOp::create(
-        b, yield.getLoc(), Type(), result, function.getArgument(position));
+        b, yield.getLoc(), Type(), result, destination);
     write.setRestrict(true);
     write.setWritable(true);
   }

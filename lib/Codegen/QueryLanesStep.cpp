@@ -415,20 +415,38 @@ Value QueryLanesStep::emitAllFinite() {
   Type element = cast<MemRefType>(buffer.getType()).getElementType();
   VectorType vector = k.vectorOf(element);
   Value zero = k.splat(0.0);
+  // 0 * x is 0 for finite x alone. Several sums, as each addition waits for the
+  // one before.
+  auto addColumn = [&](Value row, Value column, Value running) {
+    Value mask = k.laneMask(k.subIndex(columns, column));
+    Value loaded = k.loadFirst(buffer, {row, column}, mask, vector);
+    return k.fma(k.convertFloat(loaded, k.type), zero, running);
+  };
+  constexpr int64_t maxSums = 8;
+  int64_t width = cast<MemRefType>(buffer.getType()).getDimSize(1);
+  bool unroll = !ShapedType::isDynamic(width) && width > 0 &&
+                width <= maxSums * int64_t(k.lanes);
+  int64_t numSums = unroll ? llvm::divideCeil(width, k.lanes) : 1;
+  SmallVector<Value> zeros(numSums, zero);
   SmallVector<Value> total = k.loop(
-      k.index(0), rowsToRead, 1, {zero}, [&](Value step, ValueRange outer) {
+      k.index(0), rowsToRead, 1, zeros, [&](Value step, ValueRange outer) {
         Value row = in.keyRow(k, step);
-        return k.loop(
-            k.index(0), columns, k.lanes, outer,
-            [&](Value column, ValueRange running) {
-              Value mask = k.laneMask(k.subIndex(columns, column));
-              Value loaded = k.loadFirst(buffer, {row, column}, mask, vector);
-              Value wide = k.convertFloat(loaded, k.type);
-              return SmallVector<Value>{k.fma(wide, zero, running[0])};
-            });
+        if (!unroll)
+          return k.loop(k.index(0), columns, k.lanes, outer,
+                        [&](Value column, ValueRange running) {
+                          return SmallVector<Value>{
+                              addColumn(row, column, running[0])};
+                        });
+        SmallVector<Value> next;
+        for (int64_t sum = 0; sum < numSums; ++sum)
+          next.push_back(addColumn(row, k.index(sum * k.lanes), outer[sum]));
+        return next;
       });
+  Value sum = total.front();
+  for (Value other : ArrayRef(total).drop_front())
+    sum = k.add(sum, other);
   Value finite = arith::CmpFOp::create(
-      k.builder, k.loc, arith::CmpFPredicate::OEQ, total.front(), zero);
+      k.builder, k.loc, arith::CmpFPredicate::OEQ, sum, zero);
   return vector::ReductionOp::create(k.builder, k.loc,
                                      vector::CombiningKind::AND, finite);
 }

@@ -169,9 +169,11 @@ Value TaskBuilder::expandRows(Value operand, AffineMap map) {
     for (const TileAxis &axis : ArrayRef(axes).drop_front())
       shape.push_back(axis.size);
   }
-  return tensor::ExpandShapeOp::create(
-      b, loc, RankedTensorType::get(shape, type.getElementType()), operand,
-      rowGroups(map));
+  auto expanded = RankedTensorType::get(shape, type.getElementType());
+  if (auto empty = operand.getDefiningOp<tensor::EmptyOp>())
+    return tensor::EmptyOp::create(b, loc, expanded, empty.getDynamicSizes());
+  return tensor::ExpandShapeOp::create(b, loc, expanded, operand,
+                                       rowGroups(map));
 }
 
 Value TaskBuilder::collapseRows(Value operand, AffineMap map, Type type) {
