@@ -14,7 +14,8 @@ using namespace mlir;
 using namespace mlir::attn;
 
 RegionVectorizer::RegionVectorizer(KernelBuilder &kernel, Region &region)
-    : kernel(kernel), block(region.empty() ? nullptr : &region.front()) {}
+    : kernel(kernel), block(region.empty() ? nullptr : &region.front()),
+      ranges(&region) {}
 
 void RegionVectorizer::prepare(ArrayRef<std::optional<Argument>> arguments,
                                unsigned groups) {
@@ -86,6 +87,8 @@ void RegionVectorizer::emitPerLane(Operation &op, IRMapping &mapping) {
     for (Value operand : op.getOperands()) {
       Value mapped = mapping.lookupOrDefault(operand);
       if (isa<VectorType>(mapped.getType()))
+        mapped = asVector(mapped, operand.getType());
+      if (isa<VectorType>(mapped.getType()))
         mapped =
             vector::ExtractOp::create(b, op.getLoc(), mapped, int64_t(lane));
       scalars.map(operand, mapped);
@@ -101,25 +104,72 @@ void RegionVectorizer::emitPerLane(Operation &op, IRMapping &mapping) {
                     .getResult());
 }
 
-Value RegionVectorizer::asVector(Value value, Type scalarType) {
-  if (isa<VectorType>(value.getType()))
+// Converts between index, i64 and i32.
+static Value convertInteger(OpBuilder &b, Location loc, Value value,
+                            Type type) {
+  Type from = getElementTypeOrSelf(value.getType());
+  Type to = getElementTypeOrSelf(type);
+  if (from == to)
     return value;
-  return kernel.broadcast(value, kernel.vectorOf(scalarType));
+  if (from.isIndex() || to.isIndex())
+    return arith::IndexCastOp::create(b, loc, type, value);
+  if (from.getIntOrFloatBitWidth() < to.getIntOrFloatBitWidth())
+    return arith::ExtSIOp::create(b, loc, type, value);
+  return arith::TruncIOp::create(b, loc, type, value);
+}
+
+Value RegionVectorizer::asVector(Value value, Type scalarType) {
+  if (!isa<VectorType>(value.getType()))
+    return kernel.broadcast(value, kernel.vectorOf(scalarType));
+  if (!scalarType.isIntOrIndex())
+    return value;
+  return convertInteger(kernel.builder, kernel.loc, value,
+                        kernel.vectorOf(scalarType));
+}
+
+Value RegionVectorizer::asNarrowVector(Value value) {
+  Type type = kernel.builder.getI32Type();
+  if (isa<VectorType>(value.getType()))
+    return convertInteger(kernel.builder, kernel.loc, value,
+                          kernel.vectorOf(type));
+  return kernel.broadcast(
+      convertInteger(kernel.builder, kernel.loc, value, type),
+      kernel.vectorOf(type));
+}
+
+bool RegionVectorizer::canNarrow(Operation &op) {
+  if (!isa<arith::AddIOp, arith::SubIOp, arith::MulIOp, arith::MinSIOp,
+           arith::MaxSIOp, arith::SelectOp, arith::CmpIOp, arith::RemSIOp,
+           arith::DivSIOp, math::AbsIOp>(op))
+    return false;
+  auto isWide = [](Value value) {
+    return value.getType().isIndex() || value.getType().isInteger(64);
+  };
+  auto fits = [&](Value value) {
+    return !isWide(value) || ranges.isNarrow(value);
+  };
+  return llvm::any_of(op.getOperands(), isWide) &&
+         llvm::all_of(op.getOperands(), fits) &&
+         llvm::all_of(op.getResults(), fits);
 }
 
 void RegionVectorizer::emitElementwise(Operation &op, IRMapping &mapping) {
+  bool narrow = canNarrow(op);
   SmallVector<Value> operands;
   for (Value operand : op.getOperands()) {
     Value mapped = mapping.lookupOrDefault(operand);
     // A select may keep a scalar condition.
     bool scalarCondition = isa<arith::SelectOp>(op) && operands.empty() &&
                            !isa<VectorType>(mapped.getType());
-    operands.push_back(scalarCondition ? mapped
-                                       : asVector(mapped, operand.getType()));
+    bool isTruth = operand.getType().isInteger(1);
+    operands.push_back(scalarCondition    ? mapped
+                       : narrow && !isTruth ? asNarrowVector(mapped)
+                                          : asVector(mapped, operand.getType()));
   }
   SmallVector<Type> types;
   for (Type type : op.getResultTypes())
-    types.push_back(kernel.vectorOf(type));
+    types.push_back(kernel.vectorOf(
+        narrow && !type.isInteger(1) ? kernel.builder.getI32Type() : type));
   OperationState state(op.getLoc(), op.getName().getStringRef(), operands,
                        types, op.getAttrs());
   mapping.map(op.getResults(), kernel.builder.create(state)->getResults());
@@ -140,8 +190,11 @@ void RegionVectorizer::emitLoad(Operation &op, IRMapping &mapping) {
 
   Value memref = mapping.lookupOrDefault(load.getMemRef());
   SmallVector<Value> indices;
-  for (Value index : load.getIndices())
-    indices.push_back(mapping.lookupOrDefault(index));
+  for (Value index : load.getIndices()) {
+    Value mapped = mapping.lookupOrDefault(index);
+    bool varies = isa<VectorType>(mapped.getType());
+    indices.push_back(varies ? asVector(mapped, index.getType()) : mapped);
+  }
   auto metadata = memref::ExtractStridedMetadataOp::create(b, loc, memref);
   Value offset = metadata.getOffset();
   VectorType indexVector = kernel.vectorOf(b.getIndexType());

@@ -9,6 +9,7 @@
 #define ATTN_CODEGEN_REGIONVECTORIZER_H
 
 #include "attn/Codegen/KernelBuilder.h"
+#include "attn/Codegen/RegionRanges.h"
 #include "mlir/IR/IRMapping.h"
 
 namespace mlir::attn {
@@ -48,10 +49,15 @@ private:
   void emitLoad(Operation &op, IRMapping &mapping);
   void emitElementwise(Operation &op, IRMapping &mapping);
   void emitPerLane(Operation &op, IRMapping &mapping);
+  /// Operations on 64-bit integers whose values need 32 are done in those:
+  /// twice as many fit into a vector.
+  bool canNarrow(Operation &op);
   Value asVector(Value value, Type scalarType);
+  Value asNarrowVector(Value value);
 
   KernelBuilder &kernel;
   Block *block = nullptr;
+  RegionRanges ranges;
   SmallVector<unsigned> remainingArguments;
   SmallVector<Operation *> remainingOps;
   SmallVector<IRMapping> prepared;
