@@ -10,7 +10,6 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
-#include "mlir/Interfaces/ViewLikeInterface.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -47,21 +46,13 @@ std::optional<RegionRanges::Range> RegionRanges::of(Value value) {
   return known[value] = result;
 }
 
-/// Buffers of indices that the compiler made hold positions.
-static bool isList(Value buffer) {
-  while (auto view = buffer.getDefiningOp<ViewLikeOpInterface>())
-    buffer = view.getViewSource();
-  Operation *op = buffer.getDefiningOp();
-  return isa_and_nonnull<memref::AllocOp, memref::AllocaOp>(op) &&
-         cast<MemRefType>(buffer.getType()).getElementType().isIndex();
-}
-
 std::optional<RegionRanges::Range> RegionRanges::ofOp(Operation *op) {
   if (isa<memref::DimOp>(op))
     return Range{0, kPositionLimit};
-  if (auto load = dyn_cast<memref::LoadOp>(op))
-    return isList(load.getMemRef()) ? std::optional(Range{0, kPositionLimit})
-                                    : std::nullopt;
+  if (isa<arith::MinUIOp>(op))
+    for (Value operand : op->getOperands())
+      if (auto limit = of(operand); limit && limit->min >= 0)
+        return Range{0, limit->max};
   if (isa<arith::IndexCastOp, arith::ExtSIOp>(op))
     return op->getOperand(0).getType().isInteger(1)
                ? Range{-1, 0}

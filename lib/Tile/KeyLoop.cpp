@@ -311,14 +311,16 @@ TaskBuilder::State TaskBuilder::step(const State &state, const StepInputs &in,
 void TaskBuilder::mapPositions(Region &region, const StepInputs &in) {
   Block &block = region.front();
   b.setInsertionPointToStart(&block);
-  auto replace = [&](BlockArgument argument, Value by) {
-    argument.replaceAllUsesExcept(by, by.getDefiningOp());
-  };
   unsigned row = block.getNumArguments() - 2, key = row + 1;
-  if (in.list)
-    replace(block.getArgument(key),
-            tensor::ExtractOp::create(b, loc, in.list,
-                                      ValueRange{block.getArgument(key)}));
+  // States what the code generator cannot see: positions fit into 32 bits.
+  Value limit = constant((int64_t(1) << 30) - 1);
+  if (in.list && !block.getArgument(key).use_empty()) {
+    BlockArgument entry = block.getArgument(key);
+    Value listed =
+        tensor::ExtractOp::create(b, loc, in.list, ValueRange{entry});
+    Value position = arith::MinUIOp::create(b, loc, listed, limit);
+    entry.replaceAllUsesExcept(position, listed.getDefiningOp());
+  }
   if (axes.size() == 1)
     return;
   BlockArgument lane = block.getArgument(row);
@@ -327,7 +329,8 @@ void TaskBuilder::mapPositions(Region &region, const StepInputs &in) {
   // The argument's own uses are replaced before it is used to compute them.
   Value stand = arith::ConstantIndexOp::create(b, loc, 0);
   lane.replaceAllUsesWith(stand);
-  Value position = rowPosition(lane);
+  Value position =
+      arith::MinUIOp::create(b, loc, rowPosition(lane), limit);
   stand.replaceAllUsesWith(position);
   stand.getDefiningOp()->erase();
 }
