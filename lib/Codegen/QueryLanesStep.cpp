@@ -104,6 +104,7 @@ private:
   SmallVector<Value> emitWeightRow(Value row, ValueRange finite);
   void emitValues();
   void emitValueTiles();
+  Value columnsFrom(Value first);
   void emitGuardedValues();
   Value emitAllFinite();
 
@@ -373,6 +374,18 @@ void QueryLanesStep::emitValues() {
       });
 }
 
+// The value matrix from a column on, one register tile wide.
+Value QueryLanesStep::columnsFrom(Value first) {
+  OpBuilder &b = k.builder;
+  SmallVector<OpFoldResult> sizes =
+      memref::getMixedSizes(b, k.loc, in.value);
+  SmallVector<OpFoldResult> offsets(sizes.size(), b.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
+  offsets[1] = first;
+  sizes[1] = b.getIndexAttr(rows);
+  return memref::SubViewOp::create(b, k.loc, in.value, offsets, sizes, strides);
+}
+
 void QueryLanesStep::emitValueTiles() {
   RegisterTile tile{rows, vectors, pairs ? DotKind::BF16Pairs : DotKind::Fma};
   Value depth = pairs ? k.ceilDivIndex(in.numKeys, 2) : in.numKeys;
@@ -381,14 +394,18 @@ void QueryLanesStep::emitValueTiles() {
   k.loop(k.index(0), in.valueWidth, rows, [&](Value first) {
     SmallVector<Value> columns = clampedRows(first, in.valueWidth);
     SmallVector<Value> zeros(rows * vectors, k.splat(0.0));
+    // Whole tiles of columns are constant distances from one address.
+    bool whole = getConstantIntValue(in.valueWidth).value_or(1) % rows == 0;
+    Value values = whole ? columnsFrom(first) : in.value;
     Value row;
     auto scalar = [&](Value step, unsigned r) {
       // One look-up for all columns of the step.
       if (r == 0)
         row = in.keyRow(k, step);
+      Value column = whole ? k.index(r) : columns[r];
       if (!pairs)
-        return k.broadcast(k.loadScalar(in.value, {row, columns[r]}));
-      return broadcastPair(k, in.value, {row, columns[r], k.index(0)});
+        return k.broadcast(k.loadScalar(values, {row, column}));
+      return broadcastPair(k, values, {row, column, k.index(0)});
     };
     auto vector = [&](Value step, unsigned v) {
       if (!pairs)
