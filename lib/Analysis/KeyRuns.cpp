@@ -8,6 +8,7 @@
 #include "TileEmitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace mlir::attn;
@@ -50,8 +51,13 @@ struct KeyRuns::Impl : TileEmitter {
   Phase prepareStride(const Stride &stride, const Rows &live);
   std::optional<int64_t> constantWidth(const Stride &stride) const;
   int64_t singlePeriod() const;
+  SmallVector<int64_t> blockSizes() const;
+  Condition within(const Index &lower, const Index &upper, const Index &first,
+                   const Index &end) {
+    return both(lessEqual(lower, first), lessEqual(end, upper));
+  }
 
-  Index within(const Phase &phase, const Index &key) {
+  Index distanceIn(const Phase &phase, const Index &key) {
     return floorMod(sub(key, phase.phase), phase.period);
   }
   Index floorMod(const Index &value, int64_t divisor) {
@@ -108,11 +114,10 @@ Phase KeyRuns::Impl::prepareStride(const Stride &stride, const Rows &live) {
   Index phase = bound(stride.lower, true, false);
   Index end = bound(stride.upper, false, false);
   // Axes of the tile with one value make both sides the same.
-  bool isUniform = llvm::all_of(stride.lower, [&](const Sum *sum) {
-    return isSingle(sum);
-  }) && llvm::all_of(stride.upper, [&](const Sum *sum) {
-    return isSingle(sum);
-  });
+  bool isUniform =
+      llvm::all_of(stride.lower,
+                   [&](const Sum *sum) { return isSingle(sum); }) &&
+      llvm::all_of(stride.upper, [&](const Sum *sum) { return isSingle(sum); });
   Index width = sub(end, phase);
   if (std::optional<int64_t> constant = constantWidth(stride))
     width = IndexEmitter::constant(*constant * stride.unit);
@@ -123,7 +128,8 @@ Phase KeyRuns::Impl::prepareStride(const Stride &stride, const Rows &live) {
 int64_t KeyRuns::Impl::singlePeriod() const {
   if (ranges.size() != 1 || ranges.front().phases.size() != 1 ||
       !ranges.front().conjunct->runs.empty() ||
-      !ranges.front().conjunct->probes.empty())
+      !ranges.front().conjunct->probes.empty() ||
+      !ranges.front().conjunct->scans.empty())
     return 0;
   const Phase &phase = ranges.front().phases.front();
   bool isSingle = phase.width.isConstant() && phase.width.range.min == 1;
@@ -156,7 +162,7 @@ void KeyRuns::Impl::prepareFull(KeySet &range, const Rows &live) {
 }
 
 KeySet KeyRuns::Impl::prepare(const Conjunct &conjunct, Value batch,
-                             Value head) {
+                              Value head) {
   KeySet range;
   range.conjunct = &conjunct;
   Condition alive;
@@ -199,7 +205,7 @@ KeySet KeyRuns::Impl::prepare(const Conjunct &conjunct, Value batch,
 Index KeyRuns::Impl::nextOf(const KeySet &range, const Index &key) {
   Index next = maximum(key, range.lower);
   for (const Phase &phase : range.phases) {
-    Index distance = within(phase, next);
+    Index distance = distanceIn(phase, next);
     Index following = sub(add(next, constant(phase.period)), distance);
     next = select(less(distance, phase.width), next, following);
   }
@@ -213,7 +219,7 @@ std::pair<Condition, Index> KeyRuns::Impl::runOf(const KeySet &range,
   Condition holds = both(lessEqual(range.lower, key), less(key, range.upper));
   Index end = range.upper;
   for (const Phase &phase : range.phases) {
-    Index distance = within(phase, key);
+    Index distance = distanceIn(phase, key);
     holds = both(holds, less(distance, phase.width));
     if (singlePeriod() == 0)
       end = minimum(end, add(key, sub(phase.width, distance)));
@@ -234,6 +240,25 @@ Condition KeyRuns::Impl::mayKeep(const KeySet &range, const Keys &keys) {
     result = both(result, lessEqual(constant(0),
                                     extremeOverKeys(probe->sum, true, keys)));
   return result;
+}
+
+// The keys that share an entry of what is summarised or scanned.
+SmallVector<int64_t> KeyRuns::Impl::blockSizes() const {
+  llvm::SmallSetVector<int64_t, 2> sizes;
+  for (const KeySet &range : ranges) {
+    if (!range.conjunct->probes.empty())
+      sizes.insert(MaskSummary::Impl::kBlockKeys);
+    for (const Node *node : range.conjunct->scans) {
+      int64_t size = 1;
+      for (const Sum *index : node->indices)
+        for (const Term &term : index->terms)
+          if (term.leaf->onKey && term.leaf->kind == LeafKind::FloorDiv)
+            size = std::max(size, term.leaf->divisor);
+      // Of a mask with an entry per pair, as many as a summary has.
+      sizes.insert(size > 1 ? size : MaskSummary::Impl::kBlockKeys);
+    }
+  }
+  return sizes.takeVector();
 }
 
 //===----------------------------------------------------------------------===//
@@ -262,12 +287,13 @@ KeyRuns::Run KeyRuns::emitRun(Value key) {
   Impl e = *impl;
   Index from = e.wrap(key, {0, kPositionLimit});
   Index end = from, fullEnd = from, nextFull = e.numKeys;
-  bool anyProbe = false;
+  bool anyProbe = false, anyScan = false;
   for (const KeySet &range : e.ranges) {
     auto [holds, rangeEnd] = e.runOf(range, from);
     end = e.maximum(end, e.select(holds, rangeEnd, from));
     anyProbe |= !range.conjunct->probes.empty();
-    if (!range.canBeFull)
+    anyScan |= !range.conjunct->scans.empty();
+    if (!range.canBeFull || !range.conjunct->scans.empty())
       continue;
     Condition full = e.both(holds, e.both(e.lessEqual(range.fullLower, from),
                                           e.less(from, range.fullUpper)));
@@ -278,28 +304,36 @@ KeyRuns::Run KeyRuns::emitRun(Value key) {
                              e.less(range.fullLower, range.fullUpper));
     nextFull = e.minimum(nextFull, e.select(ahead, range.fullLower, e.numKeys));
   }
-  bool anyFull =
-      llvm::any_of(e.ranges, [](const KeySet &range) { return range.canBeFull; });
+  bool anyFull = llvm::any_of(
+      e.ranges, [](const KeySet &range) { return range.canBeFull; });
   Condition isFull =
       anyFull ? e.less(from, fullEnd) : Condition{Value(), false};
   end = e.select(isFull, fullEnd, e.minimum(end, nextFull));
   Condition isVisible{Value(), true};
-  if (anyProbe) {
-    // Runs end where a block of the tables' summaries does.
-    int64_t block = MaskSummary::Impl::kBlockKeys;
-    Index blockEnd = e.mul(
-        e.add(e.floorDiv(from, block), IndexEmitter::constant(1)), block);
-    end = e.minimum(end, blockEnd);
+  if (anyProbe || anyScan) {
+    // Runs end where a block of the tables' entries does.
+    for (int64_t block : e.blockSizes()) {
+      Index blockEnd = e.mul(
+          e.add(e.floorDiv(from, block), IndexEmitter::constant(1)), block);
+      end = e.minimum(end, blockEnd);
+    }
     Index last = e.sub(end, IndexEmitter::constant(1));
     Keys keys{from, e.maximum(from, last)};
     isVisible = isFull;
     for (const KeySet &range : e.ranges) {
       Condition holds = e.runOf(range, from).first;
-      Condition ahead = e.both(e.less(from, range.lower),
-                               e.less(range.lower, end));
-      Condition some = e.both(e.either(holds, ahead),
-                              e.mayKeep(range, keys));
+      Condition ahead =
+          e.both(e.less(from, range.lower), e.less(range.lower, end));
+      Condition some = e.both(e.either(holds, ahead), e.mayKeep(range, keys));
+      Condition all = e.within(range.fullLower, range.fullUpper, from, end);
+      for (const Node *node : range.conjunct->scans) {
+        auto [anyEntry, everyEntry] = e.scan(node, keys);
+        some = e.both(some, anyEntry);
+        all = e.both(all, everyEntry);
+      }
       isVisible = e.either(isVisible, some);
+      if (range.canBeFull && !range.conjunct->scans.empty())
+        isFull = e.either(isFull, e.both(holds, all));
     }
   }
   return {e.materialize(end), e.materialize(isFull), e.materialize(isVisible),

@@ -140,9 +140,10 @@ MaskAnalysis::KeyBounds BoundsEmitter::emit() {
           materialize(full.upper), materialize(hull.upper)};
 }
 
-MaskAnalysis::KeyBounds MaskAnalysis::emitKeyBounds(
-    OpBuilder &builder, Location loc, Value batch, Value head, Value firstRow,
-    Value lastRow, Value numKeys, const MaskSummary &summary) const {
+MaskAnalysis::KeyBounds
+MaskAnalysis::emitKeyBounds(OpBuilder &builder, Location loc, Value batch,
+                            Value head, Value firstRow, Value lastRow,
+                            Value numKeys, const MaskSummary &summary) const {
   return BoundsEmitter(builder, loc, *facts, summary.impl.get(), batch, head,
                        AxisRange{firstRow, lastRow}, numKeys)
       .emit();

@@ -40,6 +40,7 @@ struct Conjunct {
   /// Comparisons that are exact only when evaluated over the rows and keys of
   /// a block: those that read tables, or were not solved.
   SmallVector<const Node *, 1> probes;
+  SmallVector<const Node *, 1> scans; // truth values read at row and key
   /// Comparisons that bounds of key and row do not express.
   unsigned numPeriodic = 0;
   unsigned numOpaque = 0;
@@ -48,7 +49,7 @@ struct Conjunct {
   bool hasUnsolved = false;
 
   bool isInterval() const {
-    return strides.empty() && runs.empty() && probes.empty();
+    return strides.empty() && runs.empty() && probes.empty() && scans.empty();
   }
 };
 

@@ -112,8 +112,8 @@ const Sum *PredicateReader::table(Value value) {
     llvm::append_range(worklist, op->getOperands());
   }
   value = canonicalSymbol(value);
-  Limits range = value.getType().isInteger(1) ? Limits{0, 1}
-                                              : rangeOfSymbol(value, mask);
+  Limits range =
+      value.getType().isInteger(1) ? Limits{0, 1} : rangeOfSymbol(value, mask);
   return pool.table(value, range, onRow, onKey);
 }
 

@@ -7,6 +7,8 @@
 
 #include "MaskPredicate.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/Support/MathExtras.h"
 #include <numeric>
@@ -82,6 +84,13 @@ const Node *PredicateReader::negate(const Node *node) {
     return falseNode;
   case NodeKind::Ge:
     return greaterEqualZero(pool.addConstant(pool.scale(node->sum, -1), -1));
+  case NodeKind::Scan: {
+    const Node *result =
+        literal(node->kind, nullptr, node->value, !node->negated);
+    nodes[result->id].read = node->read;
+    nodes[result->id].indices = node->indices;
+    return result;
+  }
   default:
     return literal(node->kind, nullptr, node->value, !node->negated);
   }
@@ -158,17 +167,78 @@ const Node *PredicateReader::readUncached(Value value, bool negated) {
     return either(
         both(read(op->getOperand(0), false), read(op->getOperand(1), negated)),
         both(read(op->getOperand(0), true), read(op->getOperand(2), negated)));
-  if (isa<arith::CmpIOp>(op))
-    return op->getOperand(0).getType().isInteger(1)
-               ? readBoolCompare(op, negated)
-               : readCompare(op, negated);
+  if (isa<arith::CmpIOp>(op)) {
+    size_t known = defeatingOps.size();
+    const Node *node = op->getOperand(0).getType().isInteger(1)
+                           ? readBoolCompare(op, negated)
+                           : readCompare(op, negated);
+    if (node || isIndependentOp(op))
+      return node;
+    node = scan(op, negated);
+    while (node && defeatingOps.size() > known)
+      defeatingOps.pop_back();
+    return node;
+  }
   if (isIndependentOp(op))
     return nullptr;
   if (const Sum *sum = table(value))
     return greaterEqualZero(negated ? pool.scale(sum, -1)
                                     : pool.addConstant(sum, -1));
+  if (const Node *node = scan(op, negated))
+    return node;
   defeatingOps.insert(op);
   return nullptr;
+}
+
+/// The one table read that makes a value depend on row and key; null if there
+/// are others.
+Operation *PredicateReader::onlyTableRead(Operation *op) {
+  Operation *found = nullptr;
+  llvm::SmallPtrSet<Operation *, 8> seen;
+  SmallVector<Operation *> worklist{op};
+  while (!worklist.empty()) {
+    Operation *next = worklist.pop_back_val();
+    if (!seen.insert(next).second)
+      continue;
+    if (isa<tensor::ExtractOp, memref::LoadOp>(next)) {
+      if (found)
+        return nullptr;
+      found = next;
+      continue;
+    }
+    if (!isPure(next) || next->getNumRegions() != 0)
+      return nullptr;
+    for (Value operand : next->getOperands()) {
+      if (isIndependent(operand))
+        continue;
+      if (!operand.getDefiningOp())
+        return nullptr;
+      worklist.push_back(operand.getDefiningOp());
+    }
+  }
+  return found;
+}
+
+/// A truth value of what is read at positions that row and key give separately:
+/// the entries that a block of pairs reads then are a rectangle of the table.
+const Node *PredicateReader::scan(Operation *op, bool negated) {
+  Operation *read = onlyTableRead(op);
+  if (!read)
+    return nullptr;
+  auto extract = dyn_cast<tensor::ExtractOp>(read);
+  SmallVector<const Sum *, 4> indices;
+  for (Value position : extract ? extract.getIndices()
+                                : cast<memref::LoadOp>(read).getIndices()) {
+    const Sum *sum = integer(position);
+    if (!sum || (sum->onRow && sum->onKey) || sum->hasSelect)
+      return nullptr;
+    indices.push_back(sum);
+  }
+  const Node *node =
+      literal(NodeKind::Scan, nullptr, op->getResult(0), negated);
+  nodes[node->id].read = read;
+  nodes[node->id].indices = std::move(indices);
+  return node;
 }
 
 const Node *PredicateReader::readBoolCompare(Operation *op, bool negated) {

@@ -19,6 +19,7 @@ enum class NodeKind : uint8_t {
   True,
   Ge,     // sum >= 0
   Bool,   // an i1 that depends on neither row nor key
+  Scan,   // an i1 computed from one entry of a table, read at row and key
   Opaque, // an i1 that was not understood
   And,
   Or,
@@ -33,6 +34,10 @@ struct Node {
   Value value = {};
   bool negated = false;
   SmallVector<const Node *, 2> operands = {};
+  /// Scan: the read, and the position along each dimension, which depends on
+  /// row or key or none.
+  Operation *read = nullptr;
+  SmallVector<const Sum *, 4> indices = {};
 };
 
 /// Reads a mask region. Expressions that do not depend on row and key are
@@ -58,6 +63,8 @@ private:
   const Node *readBoolCompare(Operation *op, bool negated);
   const Node *compareUnsigned(const Sum *a, const Sum *b, bool strict);
   const Node *opaque(Value value, bool negated);
+  const Node *scan(Operation *op, bool negated);
+  Operation *onlyTableRead(Operation *op);
   const Node *literal(NodeKind kind, const Sum *sum, Value value, bool negated);
   const Node *join(NodeKind kind, ArrayRef<const Node *> operands);
   const Node *both(const Node *a, const Node *b);

@@ -149,9 +149,8 @@ const Sum *AtomSolver::joinAxes(const Sum *sum) {
 const Leaf *AtomSolver::onlyAxis(const Sum *sum) {
   const Leaf *found = nullptr;
   for (const Leaf *axis : pool.keyAxes()) {
-    bool isRead = llvm::any_of(sum->terms, [&](const Term &term) {
-      return reads(term.leaf, axis);
-    });
+    bool isRead = llvm::any_of(
+        sum->terms, [&](const Term &term) { return reads(term.leaf, axis); });
     if (!isRead)
       continue;
     if (found)
@@ -165,7 +164,8 @@ const Leaf *AtomSolver::onlyAxis(const Sum *sum) {
 }
 
 /// A leaf that is (j floordiv unit) mod size; size 0 is no remainder.
-std::optional<std::pair<int64_t, int64_t>> AtomSolver::unitOf(const Leaf *leaf) {
+std::optional<std::pair<int64_t, int64_t>>
+AtomSolver::unitOf(const Leaf *leaf) {
   if (leaf->kind == LeafKind::Key)
     return std::pair(leaf->axis.stride, leaf->axis.size);
   if (leaf->kind != LeafKind::FloorDiv || leaf->a->constant != 0 ||
@@ -185,8 +185,8 @@ std::optional<Remainder> AtomSolver::matchRemainder(const Sum *sum) {
     if (leaf->kind != LeafKind::FloorDiv || !leaf->onKey ||
         term.factor % leaf->divisor != 0)
       continue;
-    Remainder result{-term.factor / leaf->divisor, leaf->divisor, 1, 1,
-                     nullptr, nullptr};
+    Remainder result{
+        -term.factor / leaf->divisor, leaf->divisor, 1, 1, nullptr, nullptr};
     result.rest =
         pool.combine(pool.without(sum, leaf), 1, leaf->a, -result.factor);
     const Sum *inside = joinAxes(leaf->a);
@@ -211,8 +211,7 @@ std::optional<Remainder> AtomSolver::matchRemainder(const Sum *sum) {
 }
 
 Stride &AtomSolver::strideOf(int64_t period, int64_t unit, const Sum *offset,
-                             int64_t sign, const Sum *lower,
-                             const Sum *upper) {
+                             int64_t sign, const Sum *lower, const Sum *upper) {
   for (Stride &stride : conjunct.strides)
     if (stride.period == period && stride.unit == unit &&
         stride.offset == offset && stride.sign == sign)
@@ -237,12 +236,12 @@ bool AtomSolver::solveStride(const Sum *sum) {
   // least <= (sign * key + offset) mod modulus < bound.
   const Sum *limit = pool.floorDiv(found->rest, std::abs(found->factor));
   bool isLower = found->factor > 0;
-  const Sum *value = isLower ? pool.scale(limit, -1) : pool.addConstant(limit, 1);
+  const Sum *value =
+      isLower ? pool.scale(limit, -1) : pool.addConstant(limit, 1);
   const Sum *offset = found->offset;
   auto towardsKey = [&](const Sum *remainder) {
-    return found->sign > 0
-               ? pool.sub(remainder, offset)
-               : pool.addConstant(pool.sub(offset, remainder), 1);
+    return found->sign > 0 ? pool.sub(remainder, offset)
+                           : pool.addConstant(pool.sub(offset, remainder), 1);
   };
   const Sum *zero = pool.constant(0), *modulus = pool.constant(found->modulus);
   const Sum *bound = towardsKey(value), *least = towardsKey(zero),
@@ -330,6 +329,8 @@ void AtomSolver::solveRow(const Node *atom) {
 void AtomSolver::solve(const Node *atom) {
   if (atom->kind == NodeKind::Opaque)
     ++conjunct.numOpaque;
+  else if (atom->kind == NodeKind::Scan)
+    conjunct.scans.push_back(atom);
   else if (atom->kind == NodeKind::Bool ||
            (!atom->sum->onKey && !atom->sum->onRow))
     conjunct.guards.push_back(atom);

@@ -28,8 +28,8 @@ public:
   std::shared_ptr<MaskSummary::Impl> emit();
 
 private:
-  using Body = llvm::function_ref<SmallVector<Value>(ValueRange ivs,
-                                                     ValueRange slices)>;
+  using Body =
+      llvm::function_ref<SmallVector<Value>(ValueRange ivs, ValueRange slices)>;
 
   MaskSummary::Impl::Table scanTable(const Leaf *leaf);
   MaskSummary::Impl::Runs scanRuns(const Conjunct &conjunct);
@@ -77,8 +77,7 @@ SmallVector<Value> SummaryEmitter::tasks(ArrayRef<Value> counts,
     shape.push_back(getAsOpFoldResult(size));
   SmallVector<Value> outputs;
   for (unsigned i = 0; i < numResults; ++i)
-    outputs.push_back(
-        tensor::EmptyOp::create(b, loc, shape, b.getIndexType()));
+    outputs.push_back(tensor::EmptyOp::create(b, loc, shape, b.getIndexType()));
   SmallVector<OpFoldResult> bounds;
   for (Value count : counts)
     bounds.push_back(getAsOpFoldResult(count));
@@ -122,8 +121,8 @@ MaskSummary::Impl::Table SummaryEmitter::scanTable(const Leaf *leaf) {
   auto write = [&](ArrayRef<Value> values, ValueRange slices) {
     SmallVector<Value> results;
     for (auto [value, slice] : llvm::zip(values, slices))
-      results.push_back(tensor::InsertOp::create(
-          b, loc, value, slice, ValueRange{zero, zero, zero}));
+      results.push_back(tensor::InsertOp::create(b, loc, value, slice,
+                                                 ValueRange{zero, zero, zero}));
     return results;
   };
 
@@ -149,8 +148,8 @@ MaskSummary::Impl::Table SummaryEmitter::scanTable(const Leaf *leaf) {
         b.setInsertionPointToStart(loop.getBody());
         ValueRange carried = loop.getRegionIterArgs();
         Value value = at(loop.getInductionVar());
-        Value rises = arith::CmpIOp::create(
-            b, loc, arith::CmpIPredicate::sle, carried[2], value);
+        Value rises = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle,
+                                            carried[2], value);
         SmallVector<Value> next = {
             arith::MinSIOp::create(b, loc, carried[0], value),
             arith::MaxSIOp::create(b, loc, carried[1], value), value,
@@ -173,8 +172,8 @@ MaskSummary::Impl::Table SummaryEmitter::scanTable(const Leaf *leaf) {
               Value part = tensor::ExtractOp::create(
                   b, loc, ordered,
                   ValueRange{ivs[0], ivs[1], loop.getInductionVar()});
-              Value all = arith::AndIOp::create(
-                  b, loc, loop.getRegionIterArg(0), part);
+              Value all =
+                  arith::AndIOp::create(b, loc, loop.getRegionIterArg(0), part);
               scf::YieldOp::create(b, loc, all);
               b.setInsertionPointAfter(loop);
               return write({loop.getResult(0)}, slices);
@@ -215,8 +214,7 @@ MaskSummary::Impl::Runs SummaryEmitter::scanRuns(const Conjunct &conjunct) {
         b.setInsertionPointToStart(loop.getBody());
         ValueRange args = loop.getRegionIterArgs();
         Value last = arith::SubIOp::create(b, loc, numKeys, one);
-        Value key =
-            arith::SubIOp::create(b, loc, last, loop.getInductionVar());
+        Value key = arith::SubIOp::create(b, loc, last, loop.getInductionVar());
         TileEmitter emitter(b, loc, facts, nullptr, ivs[0], ivs[1], {},
                             numKeys);
         Condition holds;
@@ -256,9 +254,13 @@ void SummaryEmitter::findTables(const Sum *sum,
 std::shared_ptr<MaskSummary::Impl> SummaryEmitter::emit() {
   auto impl = std::make_shared<MaskSummary::Impl>();
   llvm::SetVector<const Leaf *> tables;
-  for (const Conjunct &conjunct : facts.kept.conjuncts)
+  for (const Conjunct &conjunct : facts.kept.conjuncts) {
     for (const Node *probe : conjunct.probes)
       findTables(probe->sum, tables);
+    for (const Node *scan : conjunct.scans)
+      for (const Sum *index : scan->indices)
+        findTables(index, tables);
+  }
   for (const Leaf *leaf : tables)
     impl->tables[leaf] = scanTable(leaf);
   for (const Conjunct &conjunct : facts.kept.conjuncts)
@@ -271,8 +273,8 @@ MaskSummary MaskAnalysis::emitSummary(OpBuilder &builder, Location loc,
                                       Value numBatches, Value numHeads,
                                       Value numKeys) const {
   MaskSummary summary;
-  summary.impl = SummaryEmitter(builder, loc, *facts, numBatches, numHeads,
-                                numKeys)
-                     .emit();
+  summary.impl =
+      SummaryEmitter(builder, loc, *facts, numBatches, numHeads, numKeys)
+          .emit();
   return summary;
 }

@@ -82,10 +82,10 @@ Index TileEmitter::symbol(const Leaf *leaf) {
 void TileEmitter::scanRows(const Leaf *leaf) {
   OpBuilder::InsertionGuard guard(builder);
   Value one = materialize(constant(1));
-  Value least = materialize(constant(std::min<int64_t>(
-      leaf->range.max, int64_t(1) << 62)));
-  Value most = materialize(constant(std::max<int64_t>(
-      leaf->range.min, -(int64_t(1) << 62))));
+  Value least = materialize(
+      constant(std::min<int64_t>(leaf->range.max, int64_t(1) << 62)));
+  Value most = materialize(
+      constant(std::max<int64_t>(leaf->range.min, -(int64_t(1) << 62))));
   SmallVector<Value> best = {least, most}, position;
   SmallVector<scf::ForOp> loops;
   for (const auto &[first, last] : tileRows.axes) {
@@ -109,8 +109,7 @@ void TileEmitter::scanRows(const Leaf *leaf) {
   mapping.map(facts.region.getArgument(0), batch);
   mapping.map(facts.region.getArgument(1), head);
   mapping.map(facts.region.getArgument(2), row);
-  Value value =
-      cloneAsIndex(builder, loc, facts.region, mapping, leaf->value);
+  Value value = cloneAsIndex(builder, loc, facts.region, mapping, leaf->value);
   SmallVector<Value> next = {
       arith::MinSIOp::create(builder, loc, best[0], value),
       arith::MaxSIOp::create(builder, loc, best[1], value)};
@@ -144,8 +143,8 @@ static Value searchSorted(OpBuilder &builder, Location loc, Value numKeys,
   auto loop = scf::WhileOp::create(
       builder, loc, types, ValueRange{zero, numKeys},
       [&](OpBuilder &b, Location loc, ValueRange args) {
-        Value isLeft = arith::CmpIOp::create(
-            b, loc, arith::CmpIPredicate::ugt, args[1], zero);
+        Value isLeft = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ugt,
+                                             args[1], zero);
         scf::ConditionOp::create(b, loc, isLeft, args);
       },
       [&](OpBuilder &b, Location loc, ValueRange args) {
@@ -155,8 +154,7 @@ static Value searchSorted(OpBuilder &builder, Location loc, Value numKeys,
         Value behind = arith::AddIOp::create(b, loc, middle, one);
         Value rest = arith::SubIOp::create(b, loc, args[1], half);
         rest = arith::SubIOp::create(b, loc, rest, one);
-        Value first =
-            arith::SelectOp::create(b, loc, before, behind, args[0]);
+        Value first = arith::SelectOp::create(b, loc, before, behind, args[0]);
         Value count = arith::SelectOp::create(b, loc, before, rest, half);
         scf::YieldOp::create(b, loc, ValueRange{first, count});
       });
@@ -174,9 +172,9 @@ Index TileEmitter::search(const Leaf *leaf, bool wantMax, const Rows &rows) {
   const MaskSummary::Impl::Table &table = found->second;
   Value wanted = materialize(extreme(leaf->a, wantMax, rows));
   Value &first = searches[{leaf->table, wanted}];
-  Value sorted = readSummary(builder, loc, table.sorted, table.onBatch,
-                             table.onHead, batch, head,
-                             materialize(constant(0)));
+  Value sorted =
+      readSummary(builder, loc, table.sorted, table.onBatch, table.onHead,
+                  batch, head, materialize(constant(0)));
   Value isSorted = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne,
                                          sorted, materialize(constant(0)));
   if (!first) {
@@ -187,8 +185,8 @@ Index TileEmitter::search(const Leaf *leaf, bool wantMax, const Rows &rows) {
       mapping.map(facts.region.getArgument(0), batch);
       mapping.map(facts.region.getArgument(1), head);
       mapping.map(facts.region.getArgument(3), key);
-      Value value = cloneAsIndex(builder, loc, facts.region, mapping,
-                                 leaf->table->value);
+      Value value =
+          cloneAsIndex(builder, loc, facts.region, mapping, leaf->table->value);
       return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt,
                                    value, wanted);
     });
@@ -204,9 +202,8 @@ Index TileEmitter::search(const Leaf *leaf, bool wantMax, const Rows &rows) {
 Index TileEmitter::extremeOfLeaf(const Leaf *leaf, bool wantMax,
                                  const Rows &rows) {
   if (leaf->kind == LeafKind::Row) {
-    unsigned axis =
-        llvm::find(facts.reader.pool.rowAxes(), leaf) -
-        facts.reader.pool.rowAxes().begin();
+    unsigned axis = llvm::find(facts.reader.pool.rowAxes(), leaf) -
+                    facts.reader.pool.rowAxes().begin();
     return wantMax ? rows.axes[axis].second : rows.axes[axis].first;
   }
   if (leaf->kind == LeafKind::Table) {
@@ -299,8 +296,8 @@ bool TileEmitter::isSingle(const Sum *sum) const {
     if (!leaf->onRow)
       return leaf->kind != LeafKind::Search;
     if (leaf->kind == LeafKind::Row) {
-      const auto &[first, last] = tileRows.axes[llvm::find(axes, leaf) -
-                                                axes.begin()];
+      const auto &[first, last] =
+          tileRows.axes[llvm::find(axes, leaf) - axes.begin()];
       return first.value && first.value == last.value;
     }
     return leaf->kind != LeafKind::Table && leaf->kind != LeafKind::Search &&
@@ -326,8 +323,7 @@ Index TileEmitter::keyTable(const Leaf *leaf, bool wantMax, const Keys &keys) {
     return constant(wantMax ? leaf->range.max : leaf->range.min);
   const MaskSummary::Impl::Table &table = found->second;
   auto read = [&](const Index &key) -> Index {
-    Value position =
-        materialize(floorDiv(key, MaskSummary::Impl::kBlockKeys));
+    Value position = materialize(floorDiv(key, MaskSummary::Impl::kBlockKeys));
     Value value =
         readSummary(builder, loc, wantMax ? table.maxima : table.minima,
                     table.onBatch, table.onHead, batch, head, position);
@@ -399,6 +395,84 @@ Condition TileEmitter::guard(const Node *node, bool forAll) {
   return node->negated ? negate(condition) : condition;
 }
 
+// A loop per dimension that varies; the outermost ends once the answer is
+// known.
+std::pair<Condition, Condition> TileEmitter::scan(const Node *node,
+                                                  const Keys &keys) {
+  OpBuilder::InsertionGuard guard(builder);
+  auto boolean = [&](bool value) -> Value {
+    return arith::ConstantIntOp::create(builder, loc, value, 1);
+  };
+  Value no = boolean(false), yes = boolean(true);
+  Value one = materialize(constant(1));
+  SmallVector<Value> first, end;
+  for (const Sum *sum : node->indices) {
+    first.push_back(materialize(extremeOverKeys(sum, false, keys)));
+    Value last = materialize(extremeOverKeys(sum, true, keys));
+    end.push_back(arith::AddIOp::create(builder, loc, last, one));
+  }
+  SmallVector<Value> position(first);
+  // Innermost: some and every entry so far.
+  std::function<SmallVector<Value>(unsigned, ValueRange)> nest =
+      [&](unsigned dim, ValueRange carried) -> SmallVector<Value> {
+    if (dim == first.size()) {
+      Operation *read = node->read;
+      IRMapping mapping;
+      mapping.map(facts.region.getArgument(0), batch);
+      mapping.map(facts.region.getArgument(1), head);
+      Value table =
+          cloneInto(builder, facts.region, mapping, read->getOperand(0));
+      mapping.map(read->getOperand(0), table);
+      IRMapping at = mapping;
+      unsigned numOthers = read->getNumOperands() - position.size();
+      for (auto [operand, index] :
+           llvm::zip(read->getOperands().drop_front(numOthers), position))
+        at.map(operand, index);
+      mapping.map(read->getResult(0), builder.clone(*read, at)->getResult(0));
+      Value value = cloneInto(builder, facts.region, mapping, node->value);
+      if (node->negated)
+        value = arith::XOrIOp::create(builder, loc, value, yes);
+      return {arith::OrIOp::create(builder, loc, carried[0], value),
+              arith::AndIOp::create(builder, loc, carried[1], value)};
+    }
+    const Sum *sum = node->indices[dim];
+    if (!sum->onRow && !sum->onKey)
+      return nest(dim + 1, carried);
+    OpBuilder::InsertionGuard guard(builder);
+    auto loop =
+        scf::ForOp::create(builder, loc, first[dim], end[dim], one, carried);
+    builder.setInsertionPointToStart(loop.getBody());
+    position[dim] = loop.getInductionVar();
+    SmallVector<Value> next = nest(dim + 1, loop.getRegionIterArgs());
+    scf::YieldOp::create(builder, loc, next);
+    return SmallVector<Value>(loop.getResults());
+  };
+  unsigned outer = 0;
+  while (outer < first.size() && !node->indices[outer]->onRow &&
+         !node->indices[outer]->onKey)
+    ++outer;
+  SmallVector<Type> types = {builder.getIndexType(), builder.getI1Type(),
+                             builder.getI1Type()};
+  auto loop = scf::WhileOp::create(
+      builder, loc, types, ValueRange{first[outer], no, yes},
+      [&](OpBuilder &b, Location loc, ValueRange args) {
+        Value isLeft = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
+                                             args[0], end[outer]);
+        // Some entry is true and some is not: partly kept.
+        Value noneYet = arith::XOrIOp::create(b, loc, args[1], yes);
+        Value open = arith::OrIOp::create(b, loc, noneYet, args[2]);
+        scf::ConditionOp::create(
+            b, loc, arith::AndIOp::create(b, loc, isLeft, open), args);
+      },
+      [&](OpBuilder &b, Location loc, ValueRange args) {
+        position[outer] = args[0];
+        SmallVector<Value> next = {arith::AddIOp::create(b, loc, args[0], one)};
+        next.append(nest(outer + 1, args.drop_front()));
+        scf::YieldOp::create(b, loc, next);
+      });
+  return {Condition{loop.getResult(1)}, Condition{loop.getResult(2)}};
+}
+
 Condition TileEmitter::literalAt(const Node *node, Value key) {
   Keys at{wrap(key, kPosition), wrap(key, kPosition)};
   auto leafAt = [&](const Leaf *leaf) -> std::optional<Index> {
@@ -407,9 +481,9 @@ Condition TileEmitter::literalAt(const Node *node, Value key) {
       mapping.map(facts.region.getArgument(0), batch);
       mapping.map(facts.region.getArgument(1), head);
       mapping.map(facts.region.getArgument(3), key);
-      return Index{cloneAsIndex(builder, loc, facts.region, mapping,
-                                leaf->value),
-                   leaf->range};
+      return Index{
+          cloneAsIndex(builder, loc, facts.region, mapping, leaf->value),
+          leaf->range};
     }
     if (leaf->kind == LeafKind::Key) {
       Index value = floorDiv(at.first, leaf->axis.stride);

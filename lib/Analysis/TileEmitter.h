@@ -50,6 +50,9 @@ public:
   std::optional<Condition> narrowRows(const Conjunct &conjunct, Rows &rows);
   /// Whether a guard may hold for some row, or holds for all.
   Condition guard(const Node *node, bool forAll);
+  /// Whether some entry, and whether every entry that the rows and keys read
+  /// makes the literal true; exact where positions rise with row and key.
+  std::pair<Condition, Condition> scan(const Node *node, const Keys &keys);
   /// The truth of a literal that reads no row, at one key.
   Condition literalAt(const Node *node, Value key);
 

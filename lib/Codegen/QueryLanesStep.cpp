@@ -377,8 +377,7 @@ void QueryLanesStep::emitValues() {
 // The value matrix from a column on, one register tile wide.
 Value QueryLanesStep::columnsFrom(Value first) {
   OpBuilder &b = k.builder;
-  SmallVector<OpFoldResult> sizes =
-      memref::getMixedSizes(b, k.loc, in.value);
+  SmallVector<OpFoldResult> sizes = memref::getMixedSizes(b, k.loc, in.value);
   SmallVector<OpFoldResult> offsets(sizes.size(), b.getIndexAttr(0));
   SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
   offsets[1] = first;
@@ -462,8 +461,8 @@ Value QueryLanesStep::emitAllFinite() {
   Value sum = total.front();
   for (Value other : ArrayRef(total).drop_front())
     sum = k.add(sum, other);
-  Value finite = arith::CmpFOp::create(
-      k.builder, k.loc, arith::CmpFPredicate::OEQ, sum, zero);
+  Value finite = arith::CmpFOp::create(k.builder, k.loc,
+                                       arith::CmpFPredicate::OEQ, sum, zero);
   return vector::ReductionOp::create(k.builder, k.loc,
                                      vector::CombiningKind::AND, finite);
 }

@@ -54,9 +54,8 @@ std::optional<RegionRanges::Range> RegionRanges::ofOp(Operation *op) {
       if (auto limit = of(operand); limit && limit->min >= 0)
         return Range{0, limit->max};
   if (isa<arith::IndexCastOp, arith::ExtSIOp>(op))
-    return op->getOperand(0).getType().isInteger(1)
-               ? Range{-1, 0}
-               : of(op->getOperand(0));
+    return op->getOperand(0).getType().isInteger(1) ? Range{-1, 0}
+                                                    : of(op->getOperand(0));
   if (isa<arith::SelectOp>(op)) {
     auto a = of(op->getOperand(1)), b = of(op->getOperand(2));
     if (!a || !b)

@@ -162,9 +162,10 @@ void RegionVectorizer::emitElementwise(Operation &op, IRMapping &mapping) {
     bool scalarCondition = isa<arith::SelectOp>(op) && operands.empty() &&
                            !isa<VectorType>(mapped.getType());
     bool isTruth = operand.getType().isInteger(1);
-    operands.push_back(scalarCondition    ? mapped
-                       : narrow && !isTruth ? asNarrowVector(mapped)
-                                          : asVector(mapped, operand.getType()));
+    operands.push_back(scalarCondition ? mapped
+                       : narrow && !isTruth
+                           ? asNarrowVector(mapped)
+                           : asVector(mapped, operand.getType()));
   }
   SmallVector<Type> types;
   for (Type type : op.getResultTypes())

@@ -157,8 +157,8 @@ Value TaskBuilder::packRows(Value source, ArrayRef<unsigned> kept, Value rows,
   SmallVector<AffineMap> packMaps = {
       packMap(kept), AffineMap::get(3, 0, layout, b.getContext())};
   return PackOp::create(b, loc, TypeRange{destination.getType()}, source,
-                        gather, /*scale=*/Value(), destination,
-                        FloatAttr(), b.getAffineMapArrayAttr(packMaps))
+                        gather, /*scale=*/Value(), destination, FloatAttr(),
+                        b.getAffineMapArrayAttr(packMaps))
       .getResult(0);
 }
 
@@ -329,8 +329,7 @@ void TaskBuilder::mapPositions(Region &region, const StepInputs &in) {
   // The argument's own uses are replaced before it is used to compute them.
   Value stand = arith::ConstantIndexOp::create(b, loc, 0);
   lane.replaceAllUsesWith(stand);
-  Value position =
-      arith::MinUIOp::create(b, loc, rowPosition(lane), limit);
+  Value position = arith::MinUIOp::create(b, loc, rowPosition(lane), limit);
   stand.replaceAllUsesWith(position);
   stand.getDefiningOp()->erase();
 }

@@ -113,10 +113,10 @@ TaskBuilder::State TaskBuilder::listedStep(const State &state,
   SmallVector<OpFoldResult> offset = {b.getIndexAttr(0)},
                             size = {getAsOpFoldResult(count)},
                             stride = {b.getIndexAttr(1)};
-  Value keys = tensor::ExtractSliceOp::create(b, loc, list.keys, offset, size,
-                                              stride);
-  StepInputs in{packedQuery, {}, {}, constant(0), numRowsOf.front(),
-                constant(0), keys};
+  Value keys =
+      tensor::ExtractSliceOp::create(b, loc, list.keys, offset, size, stride);
+  StepInputs in{packedQuery,       {},          {},  constant(0),
+                numRowsOf.front(), constant(0), keys};
   if (axes.size() == 1)
     in.firstQuery = firstRows.front();
   else if (isGrid())

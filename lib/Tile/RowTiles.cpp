@@ -30,16 +30,15 @@ Value TaskBuilder::countTasks() {
     // The first (L mod stride) residues have one row more than the others.
     Value stride = constant(axes.front().stride),
           tile = constant(axes.front().tile);
-    Value quotient =
-        b.createOrFold<arith::DivUIOp>(loc, numQueries, stride);
+    Value quotient = b.createOrFold<arith::DivUIOp>(loc, numQueries, stride);
     longResidues = sub(numQueries, mul(quotient, stride));
     blocksOfLong = ceilDiv(add(quotient, constant(1)), tile);
     blocksOfShort = ceilDiv(quotient, tile);
     return add(mul(longResidues, blocksOfLong),
                mul(sub(stride, longResidues), blocksOfShort));
   }
-  Value count = ceilDiv(numQueries, constant(axes.front().stride *
-                                             axes.front().tile));
+  Value count =
+      ceilDiv(numQueries, constant(axes.front().stride * axes.front().tile));
   for (const TileAxis &axis : ArrayRef(axes).drop_front())
     count = mul(count, ceilDiv(constant(axis.size), constant(axis.tile)));
   return count;
@@ -64,8 +63,7 @@ void TaskBuilder::locateRows(Value task) {
     Value rest = select(isLong, task, sub(task, longTasks));
     Value blocks = select(isLong, blocksOfLong, blocksOfShort);
     Value inGroup = divide(rest, blocks);
-    Value residue =
-        add(inGroup, select(isLong, constant(0), longResidues));
+    Value residue = add(inGroup, select(isLong, constant(0), longResidues));
     Value block = sub(rest, mul(inGroup, blocks));
     Value first = mul(block, constant(axes.front().tile));
     Value quotient = divide(numQueries, constant(axes.front().stride));
@@ -91,8 +89,8 @@ void TaskBuilder::locateRows(Value task) {
   }
   rowRanges.clear();
   for (auto [first, count] : llvm::zip(firstRows, numRowsOf)) {
-    Value last = getConstantIntValue(count) == 1 ? first
-                                                 : sub(add(first, count), one);
+    Value last =
+        getConstantIntValue(count) == 1 ? first : sub(add(first, count), one);
     rowRanges.push_back({first, last});
   }
 }
@@ -107,8 +105,8 @@ Value TaskBuilder::rowPosition(Value lane) {
     if (inner > 1)
       digit = b.createOrFold<arith::DivUIOp>(loc, digit, constant(inner));
     if (i > 0)
-      digit = b.createOrFold<arith::RemUIOp>(loc, digit,
-                                             constant(axes[i].tile));
+      digit =
+          b.createOrFold<arith::RemUIOp>(loc, digit, constant(axes[i].tile));
     Value row = add(firstRows[i], digit);
     if (isGrid())
       row = min(row, rowRanges[i].last);
@@ -133,8 +131,8 @@ void TaskBuilder::appendRows(Slice &slice, SmallVectorImpl<int64_t> &shape) {
     shape.push_back(getConstantIntValue(count).value_or(ShapedType::kDynamic));
   };
   if (isResidue()) {
-    Value first = add(mul(firstRows[0], constant(axes[0].stride)),
-                      firstRows[1]);
+    Value first =
+        add(mul(firstRows[0], constant(axes[0].stride)), firstRows[1]);
     append(first, numRowsOf[0], axes[0].stride);
     return;
   }
@@ -179,6 +177,5 @@ Value TaskBuilder::expandRows(Value operand, AffineMap map) {
 Value TaskBuilder::collapseRows(Value operand, AffineMap map, Type type) {
   if (!isGrid())
     return operand;
-  return tensor::CollapseShapeOp::create(b, loc, type, operand,
-                                         rowGroups(map));
+  return tensor::CollapseShapeOp::create(b, loc, type, operand, rowGroups(map));
 }

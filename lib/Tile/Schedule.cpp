@@ -171,7 +171,8 @@ Schedule mlir::attn::chooseSchedule(AttentionOp op, const CPUTarget &target,
       reason << mask.rowDivisors.front();
     else
       llvm::interleave(
-          schedule.rowTiles, reason, [&](int64_t size) { reason << size; }, "x");
+          schedule.rowTiles, reason, [&](int64_t size) { reason << size; },
+          "x");
   }
   if (mask.isListed)
     reason << "; keys in lists";

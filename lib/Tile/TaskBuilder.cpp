@@ -199,8 +199,8 @@ TaskBuilder::TaskBuilder(OpBuilder &builder, AttentionOp op,
     axes.push_back({divisor, outer ? outer / divisor : 0, tiles[index]});
     outer = divisor;
   }
-  axes.push_back({1, outer, tiles.empty() ? schedule.blockQueries
-                                          : tiles.back()});
+  axes.push_back(
+      {1, outer, tiles.empty() ? schedule.blockQueries : tiles.back()});
 }
 
 // The result is written whole: what the destinations held is of no use.

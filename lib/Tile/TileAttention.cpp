@@ -104,16 +104,14 @@ static TileMask splitRows(AttentionOp op, const TileMask &mask,
     split.divisors.clear();
   }
   if (!split.divisors.empty()) {
-    result.analysis =
-        MaskAnalysis::compute(op.getMaskRegion(), split.divisors);
+    result.analysis = MaskAnalysis::compute(op.getMaskRegion(), split.divisors);
     shape.rowDivisors = split.divisors;
     shape.isResidue = split.isResidue;
   }
   result.listed = !result.analysis.isSingleInterval();
   shape.isListed = result.listed;
-  shape.isBanded =
-      result.analysis.getTrend() == MaskAnalysis::Trend::Flat &&
-      !op.getMaskRegion().getArgument(2).use_empty();
+  shape.isBanded = result.analysis.getTrend() == MaskAnalysis::Trend::Flat &&
+                   !op.getMaskRegion().getArgument(2).use_empty();
   return result;
 }
 

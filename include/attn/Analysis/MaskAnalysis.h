@@ -147,9 +147,9 @@ public:
   /// is none.
   Value emitNext(Value key);
 
-  /// The run key, key + step, .. below `end` that starts at a key emitNext gave:
-  /// key < end, unless key turned out to start none. `full`: every pair of it
-  /// is kept. `visible`: not proved empty.
+  /// The run key, key + step, .. below `end` that starts at a key emitNext
+  /// gave: key < end, unless key turned out to start none. `full`: every pair
+  /// of it is kept. `visible`: not proved empty.
   struct Run {
     Value end, full, visible;
     int64_t step = 1;
