@@ -127,22 +127,13 @@ public:
       return DimExpr::constant(type.getDimSize(dim));
     if (isArgument(value))
       return DimExpr::slot(getSlot(value, dim));
-    AffineMap map;
-    ValueDimList operands;
-    if (failed(ValueBoundsConstraintSet::computeBound(
-            map, operands, presburger::BoundType::EQ,
-            ValueBoundsConstraintSet::Variable(value, dim),
-            [&](Value v, std::optional<int64_t>, ValueBoundsConstraintSet &) {
-              return isArgument(v);
-            })))
-      return std::nullopt;
-    SmallVector<DimExpr> inputs;
-    for (auto [operand, operandDim] : operands) {
-      if (!isArgument(operand))
-        return std::nullopt;
-      inputs.push_back(DimExpr::slot(getSlot(operand, operandDim.value_or(0))));
-    }
-    return translate(map.getResult(0), map.getNumDims(), inputs);
+    return getExpr({value, dim});
+  }
+
+  std::optional<DimExpr> getIndex(Value value) {
+    if (isArgument(value))
+      return DimExpr::slot(getSlot(value, 0));
+    return getExpr({value});
   }
 
   /// `expr` with dimensions and symbols replaced by `inputs`.
@@ -176,6 +167,25 @@ public:
   }
 
 private:
+  std::optional<DimExpr>
+  getExpr(const ValueBoundsConstraintSet::Variable &size) {
+    AffineMap map;
+    ValueDimList operands;
+    if (failed(ValueBoundsConstraintSet::computeBound(
+            map, operands, presburger::BoundType::EQ, size,
+            [&](Value v, std::optional<int64_t>, ValueBoundsConstraintSet &) {
+              return isArgument(v);
+            })))
+      return std::nullopt;
+    SmallVector<DimExpr> inputs;
+    for (auto [operand, operandDim] : operands) {
+      if (!isArgument(operand))
+        return std::nullopt;
+      inputs.push_back(DimExpr::slot(getSlot(operand, operandDim.value_or(0))));
+    }
+    return translate(map.getResult(0), map.getNumDims(), inputs);
+  }
+
   bool isArgument(Value value) const {
     auto argument = dyn_cast<BlockArgument>(value);
     return argument && argument.getOwner() == entry;
@@ -346,9 +356,20 @@ static void addAttentionConstraints(SizeExpressions &sizes,
   StringRef origin = op->getName().getStringRef();
   SmallVector<std::optional<DimExpr>> loops = addLoopConstraints(
       sizes, signature, origin, op.getRoleMaps(), op.getRoleOperands());
+  auto attention = dyn_cast<mlir::attn::AttentionOp>(op.getOperation());
+  if (op.hasKeyRows()) {
+    // Key and value have rows; the regions count keys.
+    std::optional<DimExpr> &keys = loops[mlir::attn::kKey];
+    keys.reset();
+    if (attention) {
+      keys = sizes.getIndex(attention.getNumKeys());
+      addRegionConstraints(
+          sizes, signature, origin, attention.getKeyRows(), 0,
+          {loops[mlir::attn::kBatch], loops[mlir::attn::kHead], keys});
+    }
+  }
   addRegionConstraints(sizes, signature, origin, op.getScoreRegion(), 1, loops);
   addRegionConstraints(sizes, signature, origin, op.getMaskRegion(), 0, loops);
-  auto attention = dyn_cast<mlir::attn::AttentionOp>(op.getOperation());
   if (!attention || !attention.getSinks())
     return;
   std::optional<DimExpr> size = sizes.getDim(attention.getSinks(), 0);

@@ -121,6 +121,9 @@ LogicalResult mlir::attn::tileAttention(RewriterBase &rewriter, AttentionOp op,
   if (op.getScores() || op.getMasks())
     return op.emitOpError("expects mask and score attributes to be expanded "
                           "before tiling (run attn-expand)");
+  if (op.hasKeyRows())
+    return op.emitOpError("expects keys in the order of their rows, but got a "
+                          "'key_rows' region, which cannot be tiled");
   rewriter.setInsertionPoint(op);
   AttentionSizes sizes = getStaticSizes(op);
   std::optional<TileMask> mask, split;

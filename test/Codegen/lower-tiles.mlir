@@ -125,13 +125,15 @@ func.func @listed(%q: memref<64x32xf32>, %k: memref<?x64xf32>,
 
 // -----
 
-// With the features in the lanes, too; what is asked for early is looked up.
+// With the features in the lanes, too; what is asked for early is looked up,
+// and guessed beyond the list.
 // The positions of a vector of keys are gathered.
 
 // CHECK-LABEL: func.func @listed_features
 // CHECK-SAME: %[[LIST:[^:]+]]: memref<48xindex>
 // CHECK: %[[ROW:.*]] = memref.load %[[LIST]]
-// CHECK: %[[AHEAD:.*]] = memref.load %[[LIST]]
+// CHECK: %[[LISTED:.*]] = memref.load %[[LIST]]
+// CHECK: %[[AHEAD:.*]] = arith.addi %[[LISTED]], %
 // CHECK: vector.load %{{.*}}[%[[ROW]], %{{.*}}] : memref<?x64xf16>, vector<16xf16>
 // CHECK: memref.prefetch %{{.*}}[%[[AHEAD]], %
 // CHECK: vector.gather {{.*}} into vector<16xindex>

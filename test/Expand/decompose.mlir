@@ -163,6 +163,47 @@ func.func @normalize_grid(%acc: tensor<64x32xf32>, %max: tensor<32xf32>,
 
 // -----
 
+// Of a cache in pages, too: for each sequence and head.
+// CHECK-LABEL: @paged
+//  CHECK-SAME:   (%[[QUERY:[^:]+]]: tensor<2x4x8x16xf32>, %[[KEY:[^:]+]]: tensor<?x2x16xf32>, %{{.+}}, %[[TABLE:[^:]+]]: tensor<2x?xi32>, %{{.+}}: index)
+//       CHECK:   %[[KEYS:.+]] = linalg.generic
+//       CHECK:     %[[B:.+]] = linalg.index 0
+//       CHECK:     tensor.extract %[[TABLE]][%[[B]], %
+//       CHECK:     %[[ROW:.+]] = arith.addi
+//       CHECK:     tensor.extract %[[KEY]][%[[ROW]], %
+//       CHECK:   -> tensor<2x4x?x16xf32>
+//       CHECK:   linalg.generic {{.*}} ins(%[[QUERY]], %[[KEYS]] :
+func.func @paged(%query: tensor<2x4x8x16xf32>, %key: tensor<?x2x16xf32>,
+                 %value: tensor<?x2x16xf32>, %table: tensor<2x?xi32>,
+                 %keys: index) -> tensor<2x4x8x16xf32> {
+  %out = attn.attention
+    ins(%query, %key, %value : tensor<2x4x8x16xf32>, tensor<?x2x16xf32>,
+        tensor<?x2x16xf32>)
+    outs(%query : tensor<2x4x8x16xf32>)
+    masks(#attn.causal<bottom_right>)
+    key_rows(%keys : index)
+    {
+    ^bb0(%b: index, %h: index, %j: index):
+      %size = arith.constant 16 : index
+      %number = arith.divui %j, %size : index
+      %place = arith.remui %j, %size : index
+      %entry = tensor.extract %table[%b, %number] : tensor<2x?xi32>
+      %page = arith.index_cast %entry : i32 to index
+      %first = arith.muli %page, %size : index
+      %row = arith.addi %first, %place : index
+      attn.yield %row : index
+    }
+    attributes {indexing_maps = [
+      affine_map<(b, h, m, n, d, e) -> (b, h, m, d)>,
+      affine_map<(b, h, m, n, d, e) -> (n, h floordiv 2, d)>,
+      affine_map<(b, h, m, n, d, e) -> (n, h floordiv 2, e)>,
+      affine_map<(b, h, m, n, d, e) -> (b, h, m, e)>]}
+    -> tensor<2x4x8x16xf32>
+  return %out : tensor<2x4x8x16xf32>
+}
+
+// -----
+
 // Keys and values are brought together first.
 // CHECK-LABEL: @listed
 //  CHECK-SAME:   %[[KEY:[^:]+]]: tensor<100x8xf32>, %{{[^:]+}}: tensor<4xf32>, %[[LIST:[^:]+]]: tensor<6xindex>)

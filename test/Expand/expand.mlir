@@ -56,6 +56,30 @@ func.func @bottom_right_dynamic(%query: tensor<?x8xf32>,
 
 // -----
 
+// Keys are counted where they lie anywhere, not rows.
+// CHECK-LABEL: @bottom_right_key_rows
+//  CHECK-SAME:   %[[KEYS:[^:]+]]: index)
+//       CHECK:   attn.attention
+//       CHECK:     %[[MORE:.+]] = arith.subi %[[KEYS]], %{{.+}} : index
+//       CHECK:   key_rows(%[[KEYS]] : index)
+func.func @bottom_right_key_rows(%query: tensor<?x8xf32>,
+                                 %key: tensor<?x8xf32>, %keys: index)
+    -> tensor<?x8xf32> {
+  %out = attn.attention
+    ins(%query, %key, %key : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>)
+    outs(%query : tensor<?x8xf32>) masks(#attn.causal<bottom_right>)
+    key_rows(%keys : index) {
+    ^bb0(%b: index, %h: index, %j: index):
+      %two = arith.constant 2 : index
+      %row = arith.muli %j, %two : index
+      attn.yield %row : index
+    }
+    -> tensor<?x8xf32>
+  return %out : tensor<?x8xf32>
+}
+
+// -----
+
 // CHECK-LABEL: @offset_of_batch
 //  CHECK-SAME:   %[[OFFSETS:[^:]+]]: tensor<2xi32>)
 //       CHECK:   ^bb0(%[[B:.+]]: index, %{{.+}}: index, %[[I:.+]]: index, %[[J:.+]]: index):

@@ -1,4 +1,5 @@
-// RUN: attn-run %s --entry=listed --compare | FileCheck %s
+// RUN: attn-run %s --entry=listed --compare --set=keys=13 --shapes=27x20,37x20,37x24 | FileCheck %s
+// RUN: attn-run %s --entry=listed --compare --set=keys=1 --shapes=27x20,1x20,1x24 | FileCheck %s
 // RUN: attn-run %s --entry=patch --compare --shapes=3x7x20,40x20,40x24 | FileCheck %s
 // RUN: attn-run %s --entry=patch --compare --shapes=4x8x20,40x20,40x24 | FileCheck %s
 // RUN: attn-run %s --entry=patch --compare --shapes=1x1x20,40x20,40x24 | FileCheck %s
@@ -21,13 +22,13 @@
 #rows = affine_map<(h, r, c) -> (r, c)>
 #columns = affine_map<(h, r, c) -> (c, r)>
 
-func.func @listed(%query: tensor<27x20xf32>, %key: tensor<40x20xf32>,
-                  %value: tensor<40x24xf32>)
+func.func @listed(%query: tensor<27x20xf32>, %key: tensor<?x20xf32>,
+                  %value: tensor<?x24xf32>, %keys: index)
     -> (tensor<27x24xf32>, tensor<27xf32>) {
   %zero = arith.constant 0 : index
   %one = arith.constant 1 : index
   %step = arith.constant 3 : index
-  %count = arith.constant 13 : index
+  %count = affine.min affine_map<()[s] -> (s, 16)>()[%keys]
   %none = tensor.empty() : tensor<16xindex>
   %whole = scf.for %n = %zero to %count step %one
       iter_args(%before = %none) -> tensor<16xindex> {
@@ -35,8 +36,8 @@ func.func @listed(%query: tensor<27x20xf32>, %key: tensor<40x20xf32>,
     %after = tensor.insert %at into %before[%n] : tensor<16xindex>
     scf.yield %after : tensor<16xindex>
   }
-  %list = tensor.extract_slice %whole[0] [13] [1]
-    : tensor<16xindex> to tensor<13xindex>
+  %list = tensor.extract_slice %whole[0] [%count] [1]
+    : tensor<16xindex> to tensor<?xindex>
   %query_init = tensor.empty() : tensor<20x32xf32>
   %packed = attn.pack ins(%query : tensor<27x20xf32>)
     outs(%query_init : tensor<20x32xf32>) scale(0.3) maps([#rows, #columns])
@@ -52,13 +53,13 @@ func.func @listed(%query: tensor<27x20xf32>, %key: tensor<40x20xf32>,
   %sum = linalg.fill ins(%empty_sum : f32)
     outs(%row_init : tensor<32xf32>) -> tensor<32xf32>
   %state:3 = attn.online_attention
-    ins(%packed, %key, %value : tensor<20x32xf32>, tensor<40x20xf32>,
-        tensor<40x24xf32>)
+    ins(%packed, %key, %value : tensor<20x32xf32>, tensor<?x20xf32>,
+        tensor<?x24xf32>)
     outs(%acc, %max, %sum : tensor<24x32xf32>, tensor<32xf32>, tensor<32xf32>)
-    key_rows(%list : tensor<13xindex>)
+    key_rows(%list : tensor<?xindex>)
     mask {
     ^bb0(%b: index, %h: index, %i: index, %n: index):
-      %j = tensor.extract %list[%n] : tensor<13xindex>
+      %j = tensor.extract %list[%n] : tensor<?xindex>
       %keep = arith.cmpi sge, %j, %i : index
       attn.yield %keep : i1
     }

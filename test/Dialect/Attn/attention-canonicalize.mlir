@@ -227,3 +227,72 @@ func.func @no_value_width(%query: tensor<4x8xf32>, %value: tensor<4x0xf32>,
     -> tensor<4x0xf32>, tensor<4xf32>
   return %out#0, %out#1 : tensor<4x0xf32>, tensor<4xf32>
 }
+
+// -----
+
+// As many keys as there are rows, each in its own.
+// CHECK-LABEL: @identity_key_rows
+//   CHECK-NOT:   key_rows
+//       CHECK:   return
+func.func @identity_key_rows(%query: tensor<4x8xf32>, %key: tensor<?x8xf32>,
+                             %value: tensor<6x8xf32>) -> tensor<4x8xf32> {
+  %zero = arith.constant 0 : index
+  %six = arith.constant 6 : index
+  %keys = tensor.dim %key, %zero : tensor<?x8xf32>
+  %all = attn.attention
+    ins(%query, %key, %key : tensor<4x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>)
+    outs(%query : tensor<4x8xf32>)
+    key_rows(%keys : index) {
+    ^bb0(%b: index, %h: index, %j: index):
+      attn.yield %j : index
+    }
+    -> tensor<4x8xf32>
+  %out = attn.attention
+    ins(%all, %value, %value : tensor<4x8xf32>, tensor<6x8xf32>,
+        tensor<6x8xf32>)
+    outs(%query : tensor<4x8xf32>)
+    key_rows(%six : index) {
+    ^bb0(%b: index, %h: index, %j: index):
+      attn.yield %j : index
+    }
+    -> tensor<4x8xf32>
+  return %out : tensor<4x8xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @fewer_keys
+//       CHECK:   key_rows
+func.func @fewer_keys(%query: tensor<4x8xf32>, %keys: index)
+    -> tensor<4x8xf32> {
+  %out = attn.attention
+    ins(%query, %query, %query : tensor<4x8xf32>, tensor<4x8xf32>,
+        tensor<4x8xf32>)
+    outs(%query : tensor<4x8xf32>)
+    key_rows(%keys : index) {
+    ^bb0(%b: index, %h: index, %j: index):
+      attn.yield %j : index
+    }
+    -> tensor<4x8xf32>
+  return %out : tensor<4x8xf32>
+}
+
+// -----
+
+// No key is attended to, however many rows there are.
+// CHECK-LABEL: @no_key
+//   CHECK-NOT:   attn.attention
+//       CHECK:   linalg.fill
+func.func @no_key(%query: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %none = arith.constant 0 : index
+  %out = attn.attention
+    ins(%query, %query, %query : tensor<4x8xf32>, tensor<4x8xf32>,
+        tensor<4x8xf32>)
+    outs(%query : tensor<4x8xf32>)
+    key_rows(%none : index) {
+    ^bb0(%b: index, %h: index, %j: index):
+      attn.yield %j : index
+    }
+    -> tensor<4x8xf32>
+  return %out : tensor<4x8xf32>
+}

@@ -279,8 +279,8 @@ func.func @attention_c6_lse(%query: tensor<4x8xbf16>, %key: tensor<4x8xbf16>, %v
 func.func @attention_c7_both(%query: tensor<4x8xf32>, %scale: f32) {
   // expected-error @+1 {{expects 'scale' to be an attribute or an operand, but got both}}
   %out = "attn.attention"(%query, %query, %query, %scale, %query) <{
-    operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 1, 0>,
-    scale_value = 1.0 : f64}> ({}, {})
+    operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0, 1, 0>,
+    scale_value = 1.0 : f64}> ({}, {}, {})
     : (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, f32,
        tensor<4x8xf32>) -> tensor<4x8xf32>
   return
@@ -482,8 +482,8 @@ func.func @attention_c11_operand_count(%query: tensor<4x8xf32>,
                                        %length: index) {
   // expected-error @+1 {{expects 'masks' to have 0 operands, but got 1}}
   %out = "attn.attention"(%query, %query, %query, %length, %query) <{
-    operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 1, 1, 0>,
-    masks = [#attn.prefix]}> ({}, {})
+    operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 1, 0, 1, 0>,
+    masks = [#attn.prefix]}> ({}, {}, {})
     : (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, index,
        tensor<4x8xf32>) -> tensor<4x8xf32>
   return
@@ -495,8 +495,8 @@ func.func @attention_c11_operand_count(%query: tensor<4x8xf32>,
 func.func @attention_c11_counts(%query: tensor<4x8xf32>, %length: index) {
   // expected-error @+1 {{expects an operand count for each of the 1 attributes in 'masks', but got 2}}
   %out = "attn.attention"(%query, %query, %query, %length, %query) <{
-    operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 1, 1, 0>,
-    mask_operand_counts = array<i32: 1, 0>, masks = [#attn.prefix]}> ({}, {})
+    operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 1, 0, 1, 0>,
+    mask_operand_counts = array<i32: 1, 0>, masks = [#attn.prefix]}> ({}, {}, {})
     : (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, index,
        tensor<4x8xf32>) -> tensor<4x8xf32>
   return
@@ -509,8 +509,8 @@ func.func @attention_c11_negative_count(%query: tensor<4x8xf32>,
                                         %length: index) {
   // expected-error @+1 {{expects operand counts of 'masks' to be 0 or more, but got -1}}
   %out = "attn.attention"(%query, %query, %query, %length, %query) <{
-    operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 1, 1, 0>,
-    mask_operand_counts = array<i32: -1>, masks = [#attn.prefix]}> ({}, {})
+    operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 1, 0, 1, 0>,
+    mask_operand_counts = array<i32: -1>, masks = [#attn.prefix]}> ({}, {}, {})
     : (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, index,
        tensor<4x8xf32>) -> tensor<4x8xf32>
   return
@@ -556,6 +556,105 @@ func.func @attention_c12_if(%query: tensor<4x8xf32>, %flag: i1) {
         scf.yield %u : f32
       }
       attn.yield %t : f32
+    }
+    -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// Verify that a region without a number of keys is detected.
+func.func @attention_c16_count(%query: tensor<4x8xf32>) {
+  // expected-error @+1 {{expects 'key_rows' to have a number of keys and a region, but got only the region}}
+  %out = "attn.attention"(%query, %query, %query, %query)
+    <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 1, 0>}> ({}, {}, {
+    ^bb0(%b: index, %h: index, %j: index):
+      "attn.yield"(%j) : (index) -> ()
+    }) : (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>)
+      -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// Verify that a number of keys without a region is detected.
+func.func @attention_c16_region(%query: tensor<4x8xf32>, %keys: index) {
+  // expected-error @+1 {{expects 'key_rows' to have a number of keys and a region, but got only the number}}
+  %out = "attn.attention"(%query, %query, %query, %keys, %query)
+    <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 1, 1, 0>}>
+    ({}, {}, {}) : (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, index,
+      tensor<4x8xf32>) -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// Verify that a region that sees the query is detected: a key lies in one row
+// for all of them.
+func.func @attention_c16_arguments(%query: tensor<4x8xf32>, %keys: index) {
+  // expected-error @+1 {{expects the 'key_rows' region to have arguments ('index', 'index', 'index'), but got ('index', 'index', 'index', 'index')}}
+  %out = attn.attention
+    ins(%query, %query, %query : tensor<4x8xf32>, tensor<4x8xf32>,
+        tensor<4x8xf32>)
+    outs(%query : tensor<4x8xf32>)
+    key_rows(%keys : index) {
+    ^bb0(%b: index, %h: index, %i: index, %j: index):
+      attn.yield %j : index
+    }
+    -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// Verify that a row of another type is detected.
+func.func @attention_c16_yield(%query: tensor<4x8xf32>, %keys: index) {
+  %out = attn.attention
+    ins(%query, %query, %query : tensor<4x8xf32>, tensor<4x8xf32>,
+        tensor<4x8xf32>)
+    outs(%query : tensor<4x8xf32>)
+    key_rows(%keys : index) {
+    ^bb0(%b: index, %h: index, %j: index):
+      %row = arith.index_cast %j : index to i32
+      // expected-error @+1 {{expects the 'key_rows' region to yield 'index', but got 'i32'}}
+      attn.yield %row : i32
+    }
+    -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// Verify that a side effect is detected.
+func.func @attention_c16_store(%query: tensor<4x8xf32>, %keys: index,
+                               %seen: memref<4xindex>) {
+  // expected-error @+1 {{expects the 'key_rows' region to hold only operations without side effects and without regions, but got 'memref.store'}}
+  %out = attn.attention
+    ins(%query, %query, %query : tensor<4x8xf32>, tensor<4x8xf32>,
+        tensor<4x8xf32>)
+    outs(%query : tensor<4x8xf32>)
+    key_rows(%keys : index) {
+    ^bb0(%b: index, %h: index, %j: index):
+      // expected-note @+1 {{the operation is here}}
+      memref.store %j, %seen[%j] : memref<4xindex>
+      attn.yield %j : index
+    }
+    -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// Verify that several numbers of keys in the text are detected.
+func.func @attention_syntax_key_rows(%query: tensor<4x8xf32>, %keys: index) {
+  %out = attn.attention
+    ins(%query, %query, %query : tensor<4x8xf32>, tensor<4x8xf32>,
+        tensor<4x8xf32>)
+    outs(%query : tensor<4x8xf32>)
+    // expected-error @+1 {{expects 1 operand in 'key_rows', but got 2}}
+    key_rows(%keys, %keys : index, index) {
+    ^bb0(%b: index, %h: index, %j: index):
+      attn.yield %j : index
     }
     -> tensor<4x8xf32>
   return

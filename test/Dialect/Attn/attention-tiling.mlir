@@ -46,6 +46,60 @@ module attributes {transform.with_named_sequence} {
 
 // -----
 
+// The rows of keys are looked up by the position in the whole problem; heads
+// of key and value are cut, their rows are not.
+// CHECK-LABEL: @paged
+//  CHECK-SAME:   (%{{[^:]+}}: tensor<2x4x8x16xf32>, %[[KEY:[^:]+]]: tensor<?x2x16xf32>, {{.*}}, %[[KEYS:[^:]+]]: index)
+//       CHECK:   scf.forall (%[[B:.+]], %{{.+}}) in (2, 2)
+//       CHECK:     tensor.extract_slice %[[KEY]][0, %{{.+}}, 0] [%{{.+}}, 1, 16]
+//       CHECK:     attn.attention {{.+}} key_rows(%[[KEYS]] : index) {
+//  CHECK-NEXT:     ^bb0(%[[LOCAL:.+]]: index, %{{.+}}: index, %[[J:.+]]: index):
+//  CHECK-NEXT:       %[[SEQUENCE:.+]] = arith.addi %[[LOCAL]], %[[B]]
+//       CHECK:       arith.divui %[[J]]
+//       CHECK:       tensor.extract %{{.+}}[%[[SEQUENCE]], %
+func.func @paged(%query: tensor<2x4x8x16xf32>, %key: tensor<?x2x16xf32>,
+                 %value: tensor<?x2x16xf32>, %table: tensor<2x?xi32>,
+                 %keys: index) -> tensor<2x4x8x16xf32> {
+  %out = attn.attention
+    ins(%query, %key, %value : tensor<2x4x8x16xf32>, tensor<?x2x16xf32>,
+        tensor<?x2x16xf32>)
+    outs(%query : tensor<2x4x8x16xf32>)
+
+    key_rows(%keys : index)
+    {
+    ^bb0(%b: index, %h: index, %j: index):
+      %size = arith.constant 16 : index
+      %number = arith.divui %j, %size : index
+      %place = arith.remui %j, %size : index
+      %entry = tensor.extract %table[%b, %number] : tensor<2x?xi32>
+      %page = arith.index_cast %entry : i32 to index
+      %first = arith.muli %page, %size : index
+      %row = arith.addi %first, %place : index
+      attn.yield %row : index
+    }
+    attributes {indexing_maps = [
+      affine_map<(b, h, m, n, d, e) -> (b, h, m, d)>,
+      affine_map<(b, h, m, n, d, e) -> (n, h floordiv 2, d)>,
+      affine_map<(b, h, m, n, d, e) -> (n, h floordiv 2, e)>,
+      affine_map<(b, h, m, n, d, e) -> (b, h, m, e)>]}
+    -> tensor<2x4x8x16xf32>
+  return %out : tensor<2x4x8x16xf32>
+}
+
+module attributes {transform.with_named_sequence} {
+  transform.named_sequence @__transform_main(
+      %root: !transform.any_op {transform.readonly}) {
+    %op = transform.structured.match ops{["attn.attention"]} in %root
+      : (!transform.any_op) -> !transform.any_op
+    %tile, %loop = transform.structured.tile_using_forall %op
+      tile_sizes [1, 2]
+      : (!transform.any_op) -> (!transform.any_op, !transform.any_op)
+    transform.yield
+  }
+}
+
+// -----
+
 // A tile of several whole groups keeps the map; value columns may be tiled
 // when there is no log-sum-exp.
 // CHECK-LABEL: @groups_and_columns

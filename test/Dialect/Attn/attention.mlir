@@ -120,3 +120,39 @@ func.func @buffers(%query: memref<4x8xf32>,
     outs(%out : memref<4x8xf32>)
   return
 }
+
+// Keys in pages, which all sequences share.
+// CHECK-LABEL: @paged
+//  CHECK-SAME:   %[[KEYS:[^:]+]]: index)
+//       CHECK:   attn.attention {{.+}} masks(#attn.causal<bottom_right>) key_rows(%[[KEYS]] : index) {
+//       CHECK:     ^bb0(%{{.+}}: index, %{{.+}}: index, %{{.+}}: index):
+//       CHECK:     attn.yield %{{.+}} : index
+//       CHECK:   } attributes {indexing_maps =
+func.func @paged(%query: tensor<2x4x8x16xf32>, %key: tensor<?x2x16xf32>,
+                 %value: tensor<?x2x16xf32>, %table: tensor<2x?xi32>,
+                 %keys: index) -> tensor<2x4x8x16xf32> {
+  %out = attn.attention
+    ins(%query, %key, %value : tensor<2x4x8x16xf32>, tensor<?x2x16xf32>,
+        tensor<?x2x16xf32>)
+    outs(%query : tensor<2x4x8x16xf32>)
+    masks(#attn.causal<bottom_right>)
+    key_rows(%keys : index)
+    {
+    ^bb0(%b: index, %h: index, %j: index):
+      %size = arith.constant 16 : index
+      %number = arith.divui %j, %size : index
+      %place = arith.remui %j, %size : index
+      %entry = tensor.extract %table[%b, %number] : tensor<2x?xi32>
+      %page = arith.index_cast %entry : i32 to index
+      %first = arith.muli %page, %size : index
+      %row = arith.addi %first, %place : index
+      attn.yield %row : index
+    }
+    attributes {indexing_maps = [
+      affine_map<(b, h, m, n, d, e) -> (b, h, m, d)>,
+      affine_map<(b, h, m, n, d, e) -> (n, h floordiv 2, d)>,
+      affine_map<(b, h, m, n, d, e) -> (n, h floordiv 2, e)>,
+      affine_map<(b, h, m, n, d, e) -> (b, h, m, e)>]}
+    -> tensor<2x4x8x16xf32>
+  return %out : tensor<2x4x8x16xf32>
+}

@@ -127,13 +127,30 @@ static ParseResult parseOptionalRegion(OpAsmParser &parser, StringRef keyword,
   return parser.parseRegion(region);
 }
 
-/// `score {...} mask {...} attributes {...} -> types`.
-static ParseResult parseTail(OpAsmParser &parser, OperationState &result) {
+/// `score {...} mask {...}`.
+static ParseResult parseRegions(OpAsmParser &parser, OperationState &result) {
   Region *score = result.addRegion();
   Region *mask = result.addRegion();
-  if (parseOptionalRegion(parser, "score", *score) ||
-      parseOptionalRegion(parser, "mask", *mask))
+  return failure(parseOptionalRegion(parser, "score", *score) ||
+                 parseOptionalRegion(parser, "mask", *mask));
+}
+
+/// `key_rows(%count : index) {...}`.
+static ParseResult parseKeyRows(OpAsmParser &parser, OperationState &result,
+                                OperandList &count) {
+  Region *region = result.addRegion();
+  if (failed(parser.parseOptionalKeyword("key_rows")))
+    return success();
+  if (count.parse(parser))
     return failure();
+  if (count.size() != 1)
+    return parser.emitError(count.loc)
+           << "expects 1 operand in 'key_rows', but got " << count.size();
+  return parser.parseRegion(*region);
+}
+
+/// `attributes {...} -> types`.
+static ParseResult parseTail(OpAsmParser &parser, OperationState &result) {
   SMLoc loc = parser.getCurrentLocation();
   if (parser.parseOptionalAttrDictWithKeyword(result.attributes) ||
       failed(result.name.verifyInherentAttrs(
@@ -177,19 +194,25 @@ static void printRegion(OpAsmPrinter &printer, StringRef keyword,
 
 static void printTail(OpAsmPrinter &printer, AttentionOpInterface op,
                       ArrayRef<StringRef> elided) {
-  printRegion(printer, "score", op.getScoreRegion());
-  printRegion(printer, "mask", op.getMaskRegion());
   printer.printOptionalAttrDictWithKeyword(op->getAttrs(), elided);
   if (op->getNumResults())
     printer << " -> " << op->getResultTypes();
 }
 
-/// The names the descriptions use: (s, b, h, i, j) and (b, h, i, j).
+static void printRegions(OpAsmPrinter &printer, AttentionOpInterface op) {
+  printRegion(printer, "score", op.getScoreRegion());
+  printRegion(printer, "mask", op.getMaskRegion());
+}
+
+/// The names the descriptions use: (s, b, h, i, j), (b, h, i, j), (b, h, j).
 static void nameArguments(Region &region, OpAsmSetValueNameFn setNameFn) {
   static constexpr StringLiteral kNames[] = {"s", "b", "h", "i", "j"};
+  static constexpr StringLiteral kKeyNames[] = {"b", "h", "j"};
   if (region.empty() || region.getNumArguments() > std::size(kNames))
     return;
   ArrayRef<StringLiteral> names(kNames);
+  if (region.getNumArguments() == std::size(kKeyNames))
+    names = kKeyNames;
   for (auto [argument, name] : llvm::zip_equal(
            region.getArguments(), names.take_back(region.getNumArguments())))
     setNameFn(argument, name);
@@ -200,7 +223,7 @@ static void nameArguments(Region &region, OpAsmSetValueNameFn setNameFn) {
 //===----------------------------------------------------------------------===//
 
 ParseResult AttentionOp::parse(OpAsmParser &parser, OperationState &result) {
-  OperandList ins, outs, sinks;
+  OperandList ins, outs, sinks, numKeys;
   ModifierList scores, masks;
   std::optional<UnresolvedOperand> scale;
   Type scaleType;
@@ -217,7 +240,8 @@ ParseResult AttentionOp::parse(OpAsmParser &parser, OperationState &result) {
       (succeeded(parser.parseOptionalKeyword("sinks")) &&
        sinks.parse(parser)) ||
       scores.parseOptional(parser, "scores") ||
-      masks.parseOptional(parser, "masks") || parseTail(parser, result))
+      masks.parseOptional(parser, "masks") || parseRegions(parser, result) ||
+      parseKeyRows(parser, result, numKeys) || parseTail(parser, result))
     return failure();
   if (sinks.size() > 1)
     return parser.emitError(sinks.loc)
@@ -235,13 +259,15 @@ ParseResult AttentionOp::parse(OpAsmParser &parser, OperationState &result) {
                                     sinks.size(),
                                     scores.list.size(),
                                     masks.list.size(),
+                                    numKeys.size(),
                                     1,
                                     outs.size() - 1};
   return failure(
       ins.resolve(parser, result) ||
       (scale && parser.resolveOperand(*scale, scaleType, result.operands)) ||
       sinks.resolve(parser, result) || scores.list.resolve(parser, result) ||
-      masks.list.resolve(parser, result) || outs.resolve(parser, result));
+      masks.list.resolve(parser, result) || numKeys.resolve(parser, result) ||
+      outs.resolve(parser, result));
 }
 
 void AttentionOp::getAsmBlockArgumentNames(Region &region,
@@ -271,6 +297,13 @@ void AttentionOp::print(OpAsmPrinter &printer) {
                                    getMaskOperandCountsAttrName()};
   if (hasDefaultMaps(*this, getIndexingMapsAttr(), getDefaultMaps()))
     elided.push_back(getIndexingMapsAttrName());
+  printRegions(printer, *this);
+  if (getNumKeys())
+    printOperands(printer, "key_rows", getNumKeys());
+  if (!getKeyRows().empty()) {
+    printer << ' ';
+    printer.printRegion(getKeyRows());
+  }
   printTail(printer, *this, elided);
 }
 
@@ -312,9 +345,10 @@ ParseResult OnlineAttentionOp::parse(OpAsmParser &parser,
   properties.operandSegmentSizes = {
       1, 1, 1, origin.size(), rows.size(), keyRows.size(), 1, 1, 1};
   return failure(
-      parseTail(parser, result) || ins.resolve(parser, result) ||
-      origin.resolve(parser, result) || rows.resolve(parser, result) ||
-      keyRows.resolve(parser, result) || outs.resolve(parser, result));
+      parseRegions(parser, result) || parseTail(parser, result) ||
+      ins.resolve(parser, result) || origin.resolve(parser, result) ||
+      rows.resolve(parser, result) || keyRows.resolve(parser, result) ||
+      outs.resolve(parser, result));
 }
 
 void OnlineAttentionOp::getAsmBlockArgumentNames(
@@ -340,5 +374,6 @@ void OnlineAttentionOp::print(OpAsmPrinter &printer) {
                                    getLogitScaleAttrName()};
   if (hasDefaultMaps(*this, getIndexingMapsAttr(), getDefaultMaps()))
     elided.push_back(getIndexingMapsAttrName());
+  printRegions(printer, *this);
   printTail(printer, *this, elided);
 }

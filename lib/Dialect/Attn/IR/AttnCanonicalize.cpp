@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/ValueBoundsOpInterface.h"
 
 #include <cmath>
 
@@ -99,6 +100,34 @@ struct FoldTensorCasts : OpInterfaceRewritePattern<AttentionOpInterface> {
 //===----------------------------------------------------------------------===//
 // Clauses of attn.attention
 //===----------------------------------------------------------------------===//
+
+/// Key j in row j, of as many rows as there are keys.
+struct RemoveIdentityKeyRows : OpRewritePattern<AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AttentionOp op,
+                                PatternRewriter &rewriter) const override {
+    Value row = getYielded(op.getKeyRows());
+    if (!row || row != op.getKeyRows().getArgument(2))
+      return rewriter.notifyMatchFailure(op, "keys are not in order");
+    AffineExpr keys = getAffineDimExpr(kKey, op.getContext());
+    for (unsigned role : {1, 2}) {
+      unsigned position = *op.getRoleMaps()[role].getResultPosition(keys);
+      if (failed(
+              hasSize(op.getRoleOperands()[role], position, op.getNumKeys())))
+        return rewriter.notifyMatchFailure(op, "there may be more rows");
+    }
+    rewriter.modifyOpInPlace(op, [&] { op.getNumKeysMutable().clear(); });
+    return removeRegion(rewriter, op, op.getKeyRows());
+  }
+
+  static LogicalResult hasSize(Value tensor, unsigned dim, Value size) {
+    if (!isa<RankedTensorType>(tensor.getType()))
+      return failure();
+    FailureOr<bool> equal = ValueBoundsConstraintSet::areEqual(
+        ValueBoundsConstraintSet::Variable(tensor, dim), size);
+    return success(succeeded(equal) && *equal);
+  }
+};
 
 /// `scale(%constant)` becomes `scale(constant)`.
 struct InlineConstantScale : OpRewritePattern<AttentionOp> {
@@ -327,8 +356,9 @@ struct DropZeroOrigin : OpRewritePattern<OnlineAttentionOp> {
 void AttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                               MLIRContext *context) {
   patterns.add<FoldTensorCasts, RemoveTrueMask, RemoveIdentityScore,
-               InlineConstantScale, DropDefaultScale, DropTrivialMasks,
-               FoldEmptyAttention, WidenEmptyWidth, WidenEmptyValues>(context);
+               RemoveIdentityKeyRows, InlineConstantScale, DropDefaultScale,
+               DropTrivialMasks, FoldEmptyAttention, WidenEmptyWidth,
+               WidenEmptyValues>(context);
 }
 
 void OnlineAttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns,

@@ -219,6 +219,8 @@ public:
   Value weights(Value logits, Placed max, bool base2) const;
   Placed rowSum(Value weights, Placed init) const;
   Placed weightedValues(Value weights, Placed init) const;
+  Value inlineRegion(OpBuilder &nested, Region &region,
+                     ValueRange arguments) const;
 
   OpBuilder &b;
   Location loc;
@@ -234,8 +236,6 @@ private:
     return llvm::any_of(
         maps, [&](AffineMap map) { return map.getResultPosition(expr); });
   }
-  Value inlineRegion(OpBuilder &nested, Region &region,
-                     ValueRange arguments) const;
   SmallVector<Value> position(OpBuilder &nested, ArrayRef<Value> origin,
                               Value rows) const;
 };
@@ -423,6 +423,11 @@ FailureOr<SmallVector<Value>> AttentionOp::decomposeOperation(OpBuilder &b) {
   Decomposer d(b, *this);
   if (!isCore() || !hasPureTensorSemantics() || failed(d.check()))
     return failure();
+  if (hasKeyRows())
+    d.gatherKeys(
+        [&](OpBuilder &nested, Value batch, Value head, Value key) -> Value {
+          return d.inlineRegion(nested, getKeyRows(), {batch, head, key});
+        });
   Value logits =
       d.maskedLogits(d.dotProducts(), buildScale(b, *this), 1.0, {}, {});
   Placed maxInit = d.place(d.filled({kQuery}, -INFINITY), {kQuery});

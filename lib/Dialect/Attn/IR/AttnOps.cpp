@@ -83,6 +83,12 @@ static Value getKeyList(AttentionOpInterface op, unsigned dim) {
   return step && dim == kKey ? step.getKeyRows() : Value();
 }
 
+/// The number of keys where a region tells where they lie.
+static Value getKeyCount(AttentionOpInterface op, unsigned dim) {
+  auto attention = dyn_cast<AttentionOp>(*op);
+  return attention && dim == kKey ? attention.getNumKeys() : Value();
+}
+
 /// The operand and the position in it where a loop dimension is a whole
 /// dimension of the operand.
 static std::optional<std::pair<Value, unsigned>>
@@ -108,6 +114,8 @@ findLoopDim(AttentionOpInterface op, unsigned dim) {
 
 std::optional<int64_t> attn::getStaticLoopDimSize(AttentionOpInterface op,
                                                   unsigned dim) {
+  if (Value count = getKeyCount(op, dim))
+    return getConstantIntValue(count);
   auto found = findLoopDim(op, dim);
   if (!found)
     return std::nullopt;
@@ -121,6 +129,8 @@ std::optional<int64_t> attn::getStaticLoopDimSize(AttentionOpInterface op,
 OpFoldResult attn::getLoopDimSize(OpBuilder &builder, AttentionOpInterface op,
                                   unsigned dim) {
   Location loc = op.getLoc();
+  if (Value count = getKeyCount(op, dim))
+    return getAsOpFoldResult(count);
   if (auto found = findLoopDim(op, dim)) {
     auto [operand, position] = *found;
     if (isa<MemRefType>(operand.getType()))
@@ -201,7 +211,7 @@ ATTN_DESTINATION_OP(NormalizeOp)
 //===----------------------------------------------------------------------===//
 
 MutableOperandRange AttentionOp::getDpsInitsMutable() {
-  auto [first, length] = getODSOperandIndexAndLength(7);
+  auto [first, length] = getODSOperandIndexAndLength(8);
   return MutableOperandRange(*this, first, length + (getLse() ? 1 : 0));
 }
 
@@ -214,6 +224,7 @@ Value AttentionOp::getKeyOperand() { return getKey(); }
 Value AttentionOp::getValueOperand() { return getValue(); }
 Region &AttentionOp::getScoreRegion() { return getScore(); }
 Region &AttentionOp::getMaskRegion() { return getMask(); }
+bool AttentionOp::hasKeyRows() { return getNumKeys() != nullptr; }
 FloatType AttentionOp::getComputeType() { return computeTypeFor(getQuery()); }
 
 SmallVector<AffineMap> AttentionOp::getRoleMaps() {
@@ -251,6 +262,7 @@ Value OnlineAttentionOp::getKeyOperand() { return getKey(); }
 Value OnlineAttentionOp::getValueOperand() { return getValue(); }
 Region &OnlineAttentionOp::getScoreRegion() { return getScore(); }
 Region &OnlineAttentionOp::getMaskRegion() { return getMask(); }
+bool OnlineAttentionOp::hasKeyRows() { return getKeyRows() != nullptr; }
 
 FloatType OnlineAttentionOp::getComputeType() {
   return computeTypeFor(getQuery());

@@ -150,8 +150,6 @@ static FailureOr<TiledRoles> sliceRoles(OpBuilder &b, AttentionOpInterface op,
                                         const Tile &tile,
                                         ArrayRef<Value> states = {}) {
   constexpr unsigned kFirstDestination = 3;
-  auto step = dyn_cast<OnlineAttentionOp>(*op);
-  bool wholeKeys = step && step.getKeyRows();
   TiledRoles tiled;
   tiled.maps = op.getRoleMaps();
   for (auto [role, operand] : llvm::enumerate(op.getRoleOperands())) {
@@ -163,8 +161,8 @@ static FailureOr<TiledRoles> sliceRoles(OpBuilder &b, AttentionOpInterface op,
     // removed the operation.
     if (llvm::is_contained(cast<ShapedType>(operand.getType()).getShape(), 0))
       return failure();
-    FailureOr<SliceParameters> slice =
-        getSlice(b, op.getLoc(), operand, tiled.maps[role], tile, wholeKeys);
+    FailureOr<SliceParameters> slice = getSlice(
+        b, op.getLoc(), operand, tiled.maps[role], tile, op.hasKeyRows());
     if (failed(slice))
       return failure();
     tiled.operands.push_back(
@@ -321,6 +319,8 @@ AttentionOp::getTiledImplementation(OpBuilder &b,
     SliceParameters slice{{offsets[kHead]}, {sizes[kHead]}, {}};
     operands.push_back(extractSlice(b, loc, getSinks(), slice, roles->slices));
   }
+  if (getNumKeys())
+    operands.push_back(getNumKeys());
   SmallVector<Type> types;
   for (Value init : ArrayRef<Value>(roles->operands).drop_front(3)) {
     operands.push_back(init);
@@ -337,6 +337,8 @@ AttentionOp::getTiledImplementation(OpBuilder &b,
   setMaps(b, tiled, roles->maps);
   shiftIndices(b, tiled.getScore(), 1, shifts);
   shiftIndices(b, tiled.getMask(), 0, shifts);
+  shiftIndices(b, tiled.getKeyRows(), 0,
+               {shifts[kBatch], shifts[kHead], shifts[kKey]});
   return TilingResult{
       {tiled}, SmallVector<Value>(tiled->getResults()), roles->slices};
 }

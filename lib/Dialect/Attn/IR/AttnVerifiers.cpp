@@ -450,8 +450,37 @@ static LogicalResult verifyModifiers(AttentionOp op, StringRef name,
   return success();
 }
 
+/// Rows of key and value can be chosen only where n is one of their dimensions.
+static LogicalResult verifyWholeKeys(AttentionOpInterface op) {
+  AffineExpr key = getAffineDimExpr(kKey, op.getContext());
+  for (unsigned role : {1, 2})
+    if (!op.getRoleMaps()[role].getResultPosition(key))
+      return op->emitOpError()
+             << "expects the map of '" << op.getRoleNames()[role]
+             << "' to have n whole where there are 'key_rows', but got "
+             << AffineMapAttr::get(op.getRoleMaps()[role]);
+  return success();
+}
+
+static LogicalResult verifyKeyRows(AttentionOp op) {
+  // attention_c16
+  if (!op.getNumKeys() && op.getKeyRows().empty())
+    return success();
+  if (!op.getNumKeys() || op.getKeyRows().empty())
+    return op.emitOpError()
+           << "expects 'key_rows' to have a number of keys and "
+              "a region, but got only the "
+           << (op.getNumKeys() ? "number" : "region");
+  Type index = IndexType::get(op.getContext());
+  return failure(failed(verifySignature(op, op.getKeyRows(), "key_rows",
+                                        {index, index, index}, index)) ||
+                 failed(verifyContents(op, op.getKeyRows(), "key_rows")) ||
+                 failed(verifyWholeKeys(op)));
+}
+
 LogicalResult AttentionOp::verifyRegions() {
   return failure(failed(verifyScale(*this)) || failed(verifySinks(*this)) ||
+                 failed(verifyKeyRows(*this)) ||
                  failed(verifyModifiers<ScoreAttrInterface>(
                      *this, "scores", "score", getScoresAttr(),
                      getScoreOperandCounts(), getScoreOperands())) ||
@@ -477,14 +506,7 @@ LogicalResult OnlineAttentionOp::verifyRegions() {
   if (type.getRank() != 1 || !type.getElementType().isIndex())
     return emitOpError() << "expects 'key_rows' to be a list of index, but got "
                          << type;
-  AffineExpr key = getAffineDimExpr(kKey, getContext());
-  for (unsigned role : {1, 2})
-    if (!getRoleMaps()[role].getResultPosition(key))
-      return emitOpError() << "expects the map of '" << getRoleNames()[role]
-                           << "' to have n whole where there are 'key_rows', "
-                              "but got "
-                           << AffineMapAttr::get(getRoleMaps()[role]);
-  return success();
+  return verifyWholeKeys(*this);
 }
 
 //===----------------------------------------------------------------------===//

@@ -76,6 +76,9 @@ def AttentionOpInterface : OpInterface<"AttentionOpInterface"> {
                     "::mlir::Region &", "getScoreRegion">,
     InterfaceMethod<"The region (b, h, i, j) -> i1; empty when absent.",
                     "::mlir::Region &", "getMaskRegion">,
+    InterfaceMethod<"True when the keys lie anywhere in key and value, whose "
+                    "sizes then do not tell how many there are.", "bool",
+                    "hasKeyRows">,
     InterfaceMethod<"The type logits and states are computed in: f64 for f64 "
                     "operands, otherwise f32.",
                     "::mlir::FloatType", "getComputeType">,

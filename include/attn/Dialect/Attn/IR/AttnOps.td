@@ -62,6 +62,11 @@ def Attn_AttentionOp : Attn_DestinationOp<"attention", [
     left to right, then the score region, then `masks` and the mask region,
     all of which must keep a pair.
 
+    With a `key_rows` region the keys lie anywhere in key and value, in pages
+    for instance: key j of (b, h) is row `key_rows(b, h, j)` of both along n,
+    for each j below the number of keys given with the region. That number is S
+    wherever keys are counted; key and value may have any number of rows.
+
     Constraints:
     - C1: an indexing map for each of query, key, value and destinations, from
       6 dimensions, without symbols
@@ -84,6 +89,9 @@ def Attn_AttentionOp : Attn_DestinationOp<"attention", [
     - C11: operands of `scores` and `masks` fit their attribute
     - C12: regions hold only operations without regions of their own and
       without side effects other than reading
+    - C16: the key_rows region has one block with three index arguments and
+      yields an index; it comes with the number of keys, and n is then whole in
+      the maps of key and value
 
     It may be tiled along b, h, m and, without a log-sum-exp, e.
 
@@ -105,19 +113,51 @@ def Attn_AttentionOp : Attn_DestinationOp<"attention", [
         -> tensor<1x8x128x64xf32>
       return %out : tensor<1x8x128x64xf32>
     }
+
+    // A cache in pages of 16 keys that all sequences of the batch share.
+    func.func @paged(%query: tensor<4x8x1x64xf32>, %key: tensor<?x2x64xf32>,
+                     %value: tensor<?x2x64xf32>, %table: tensor<4x?xi32>,
+                     %keys: index, %lengths: tensor<4xi32>,
+                     %init: tensor<4x8x1x64xf32>) -> tensor<4x8x1x64xf32> {
+      %out = attn.attention
+        ins(%query, %key, %value : tensor<4x8x1x64xf32>, tensor<?x2x64xf32>,
+            tensor<?x2x64xf32>)
+        outs(%init : tensor<4x8x1x64xf32>)
+        masks(#attn.key_lengths(%lengths : tensor<4xi32>))
+        key_rows(%keys : index) {
+        ^bb0(%b: index, %h: index, %j: index):
+          %size = arith.constant 16 : index
+          %number = arith.divui %j, %size : index
+          %place = arith.remui %j, %size : index
+          %entry = tensor.extract %table[%b, %number] : tensor<4x?xi32>
+          %page = arith.index_cast %entry : i32 to index
+          %first = arith.muli %page, %size : index
+          %row = arith.addi %first, %place : index
+          attn.yield %row : index
+        }
+        attributes {indexing_maps = [
+          affine_map<(b, h, m, n, d, e) -> (b, h, m, d)>,
+          affine_map<(b, h, m, n, d, e) -> (n, h floordiv 4, d)>,
+          affine_map<(b, h, m, n, d, e) -> (n, h floordiv 4, e)>,
+          affine_map<(b, h, m, n, d, e) -> (b, h, m, e)>]}
+        -> tensor<4x8x1x64xf32>
+      return %out : tensor<4x8x1x64xf32>
+    }
     ```
   }];
   let arguments = (ins
     Attn_Shaped:$query, Attn_Shaped:$key, Attn_Shaped:$value,
     Optional<AnyFloat>:$scale, Optional<Attn_Shaped>:$sinks,
     Variadic<AnyType>:$score_operands, Variadic<AnyType>:$mask_operands,
+    Optional<Index>:$num_keys,
     Attn_Shaped:$output, Optional<Attn_Shaped>:$lse,
     OptionalAttr<F64Attr>:$scale_value,
     OptionalAttr<ArrayAttr>:$scores, OptionalAttr<ArrayAttr>:$masks,
     OptionalAttr<DenseI32ArrayAttr>:$score_operand_counts,
     OptionalAttr<DenseI32ArrayAttr>:$mask_operand_counts,
     OptionalAttr<AffineMapArrayAttr>:$indexing_maps);
-  let regions = (region AnyRegion:$score, AnyRegion:$mask);
+  let regions = (region AnyRegion:$score, AnyRegion:$mask,
+                 AnyRegion:$key_rows);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let hasCustomAssemblyFormat = 1;
   let hasCanonicalizer = 1;
@@ -486,10 +526,10 @@ def Attn_NormalizeOp : Attn_DestinationOp<"normalize", [
 
 def Attn_YieldOp : Attn_Op<"yield", [Pure, Terminator,
     ParentOneOf<["AttentionOp", "OnlineAttentionOp"]>]> {
-  let summary = "Ends a score or mask region";
+  let summary = "Ends a score, mask or key_rows region";
   let description = [{
-    Gives the modified logit of a score region, or the predicate of a mask
-    region.
+    Gives the modified logit of a score region, the predicate of a mask region,
+    or the row of a key.
 
     Shapes: one scalar.
 
