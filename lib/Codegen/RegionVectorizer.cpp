@@ -54,8 +54,25 @@ Value RegionVectorizer::evaluate(unsigned group, ArrayRef<Value> remaining) {
   IRMapping mapping = prepared[group];
   for (auto [number, value] : llvm::zip(remainingArguments, remaining))
     mapping.map(block->getArgument(number), value);
-  for (Operation *op : remainingOps)
+  SmallVector<Value> scalars;
+  for (Value value : remaining)
+    if (!isa<VectorType>(value.getType()))
+      scalars.push_back(value);
+  if (group == 0 || scalars != lastScalars)
+    shared.clear();
+  lastScalars = scalars;
+  for (Operation *op : remainingOps) {
+    if (Value known = shared.lookup(op)) {
+      mapping.map(op->getResult(0), known);
+      continue;
+    }
     emit(*op, mapping);
+    if (op->getNumResults() != 1)
+      continue;
+    Value result = mapping.lookup(op->getResult(0));
+    if (!isa<VectorType>(result.getType()))
+      shared[op] = result;
+  }
   Value yielded = block->getTerminator()->getOperand(0);
   return asVector(mapping.lookupOrDefault(yielded), yielded.getType());
 }

@@ -76,8 +76,8 @@ func.func @regions(%q: memref<64x32xf32>, %k: memref<128x64xf32>,
 // -----
 
 // Keys through a list: a row of a register tile is looked up once for all
-// steps, a row of values once for all columns, and what is tested for being
-// finite are listed rows only.
+// steps, a row of values once for all columns, a position once for all queries,
+// and what is tested for being finite are listed rows only.
 
 // CHECK-LABEL: func.func @listed
 // CHECK-SAME: %[[Q:[^:]+]]: {{[^,]+}}, %[[K:[^:]+]]: {{[^,]+}}, %[[V:[^:]+]]: {{[^,]+}}, {{.*}} %[[LIST:[^:]+]]: memref<48xindex>
@@ -85,7 +85,9 @@ func.func @regions(%q: memref<64x32xf32>, %k: memref<128x64xf32>,
 // CHECK: scf.for
 // CHECK: memref.load %[[K]][%[[ROW]], %
 // CHECK: memref.load %[[LIST]]
-// CHECK: vector.broadcast {{.*}} : index to vector<16xindex>
+// CHECK: arith.cmpi sle, {{.*}} : vector<16xindex>
+// CHECK-NOT: memref.load %[[LIST]]
+// CHECK: arith.cmpi sle, {{.*}} : vector<16xindex>
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
 // CHECK: %[[TESTED:.*]] = memref.load %[[LIST]]
 // CHECK: vector.maskedload %[[V]][%[[TESTED]], %

@@ -40,6 +40,8 @@ public:
 
   /// Emits the rest for lane group `group`, with the remaining arguments in
   /// order, each a scalar or a vector; gives the region's result as a vector.
+  /// Group 0 comes first; where the others follow in the same block with the
+  /// same scalars, they share what does not depend on the lanes.
   Value evaluate(unsigned group, ArrayRef<Value> remaining);
 
 private:
@@ -61,6 +63,9 @@ private:
   SmallVector<unsigned> remainingArguments;
   SmallVector<Operation *> remainingOps;
   SmallVector<IRMapping> prepared;
+  /// Of the last group 0: its remaining scalars, and what follows from them.
+  SmallVector<Value> lastScalars;
+  llvm::SmallDenseMap<Operation *, Value> shared;
 };
 
 } // namespace mlir::attn
