@@ -4,6 +4,8 @@
 // RUN: attn-run %s --entry=patch --compare --shapes=4x8x20,40x20,40x24 | FileCheck %s
 // RUN: attn-run %s --entry=patch --compare --shapes=1x1x20,40x20,40x24 | FileCheck %s
 // RUN: attn-run %s --entry=three_axes --compare --shapes=3x3x2x16,24x16 | FileCheck %s
+// RUN: attn-run %s --entry=patch_pairs --compare --shapes=3x7x20 | FileCheck %s
+// RUN: attn-run %s --entry=patch_heads --compare --shapes=7x2x3x20,2x32 | FileCheck %s
 // RUN: attn-run %s --entry=gathered --compare | FileCheck %s
 // RUN: attn-run %s --entry=gathered_pairs --compare | FileCheck %s
 // RUN: attn-run %s --entry=features --compare | FileCheck %s
@@ -290,4 +292,42 @@ func.func @features(%query: tensor<2x3x20xf32>, %key: tensor<40x20xbf16>,
     maps([affine_map<(h, r, c) -> (h, r, c)>, affine_map<(h, r, c) -> (h, r, c)>])
     -> tensor<2x3x24xf32>
   return %out : tensor<2x3x24xf32>
+}
+
+// Queries of a patch in pairs of columns.
+#halves = affine_map<(h, r, c) -> (c floordiv 2, r, c mod 2)>
+func.func @patch_pairs(%query: tensor<?x?x20xbf16>) -> tensor<10x32x2xbf16> {
+  %init = tensor.empty() : tensor<10x32x2xbf16>
+  %packed = attn.pack ins(%query : tensor<?x?x20xbf16>)
+    outs(%init : tensor<10x32x2xbf16>) maps([#grid, #halves])
+    -> tensor<10x32x2xbf16>
+  return %packed : tensor<10x32x2xbf16>
+}
+
+// Rows that are neither transposed nor in the order of the grid: a grid whose
+// second axis comes first, heads, and what has no vectors to it.
+#swapped = affine_map<(h, r, c) -> (r mod 8, h, r floordiv 8, c)>
+#heads = affine_map<(h, r, c) -> (h, r, c)>
+func.func @patch_heads(%query: tensor<?x2x?x20xf32>, %sum: tensor<2x32xf32>)
+    -> (tensor<?x2x?x20xf32>, tensor<20x2x32xf32>) {
+  %zero = arith.constant 0 : index
+  %two = arith.constant 2 : index
+  %width = tensor.dim %query, %zero : tensor<?x2x?x20xf32>
+  %height = tensor.dim %query, %two : tensor<?x2x?x20xf32>
+  %init = tensor.empty() : tensor<2x32x20xf32>
+  %packed = attn.pack ins(%query : tensor<?x2x?x20xf32>)
+    outs(%init : tensor<2x32x20xf32>) maps([#swapped, #heads])
+    -> tensor<2x32x20xf32>
+  %turned_init = tensor.empty() : tensor<20x2x32xf32>
+  %turned = attn.pack ins(%query : tensor<?x2x?x20xf32>)
+    outs(%turned_init : tensor<20x2x32xf32>)
+    maps([#swapped, affine_map<(h, r, c) -> (c, h, r)>])
+    -> tensor<20x2x32xf32>
+  %out_init = tensor.empty(%width, %height) : tensor<?x2x?x20xf32>
+  %out = attn.normalize
+    ins(%packed, %sum, %sum : tensor<2x32x20xf32>, tensor<2x32xf32>,
+        tensor<2x32xf32>)
+    outs(%out_init : tensor<?x2x?x20xf32>) maps([#heads, #swapped])
+    -> tensor<?x2x?x20xf32>
+  return %out, %turned : tensor<?x2x?x20xf32>, tensor<20x2x32xf32>
 }
