@@ -424,45 +424,43 @@ void QueryLanesStep::emitValueTiles() {
 }
 
 // x * 0 summed over all values is 0 exactly when all of them are finite.
+// Several rows at a time, each with a sum of its own: one sum would wait for
+// itself.
 Value QueryLanesStep::emitAllFinite() {
+  constexpr unsigned kRows = 8;
   Value buffer = pairs ? collapsePairs(in.value) : in.value;
   Value rowsToRead = in.keyRows ? in.numKeys : k.dim(buffer, 0);
+  Value lastRow = k.subIndex(rowsToRead, k.index(1));
   Value columns = k.dim(buffer, 1);
-  Type element = cast<MemRefType>(buffer.getType()).getElementType();
-  VectorType vector = k.vectorOf(element);
+  bool whole = getConstantIntValue(columns).value_or(1) % k.lanes == 0;
+  VectorType vector =
+      k.vectorOf(cast<MemRefType>(buffer.getType()).getElementType());
   Value zero = k.splat(0.0);
-  // 0 * x is 0 for finite x alone. Several sums, as each addition waits for the
-  // one before.
-  auto addColumn = [&](Value row, Value column, Value running) {
-    Value mask = k.laneMask(k.subIndex(columns, column));
-    Value loaded = k.loadFirst(buffer, {row, column}, mask, vector);
-    return k.fma(k.convertFloat(loaded, k.type), zero, running);
+  auto addRows = [&](Value first, ValueRange outer) {
+    SmallVector<Value> rowsHere;
+    for (unsigned r = 0; r < kRows; ++r)
+      rowsHere.push_back(
+          in.keyRow(k, k.minIndex(k.addIndex(first, r), lastRow)));
+    auto addColumns = [&](Value column, ValueRange running) {
+      Value mask = whole ? Value() : k.laneMask(k.subIndex(columns, column));
+      SmallVector<Value> next;
+      for (auto [row, sum] : llvm::zip(rowsHere, running)) {
+        Value loaded = whole ? k.load(buffer, {row, column}, vector)
+                             : k.loadFirst(buffer, {row, column}, mask, vector);
+        next.push_back(k.fma(k.convertFloat(loaded, k.type), zero, sum));
+      }
+      return next;
+    };
+    return k.loop(k.index(0), columns, k.lanes, outer, addColumns);
   };
-  constexpr int64_t maxSums = 8;
-  int64_t width = cast<MemRefType>(buffer.getType()).getDimSize(1);
-  bool unroll = !ShapedType::isDynamic(width) && width > 0 &&
-                width <= maxSums * int64_t(k.lanes);
-  int64_t numSums = unroll ? llvm::divideCeil(width, k.lanes) : 1;
-  SmallVector<Value> zeros(numSums, zero);
-  SmallVector<Value> total = k.loop(
-      k.index(0), rowsToRead, 1, zeros, [&](Value step, ValueRange outer) {
-        Value row = in.keyRow(k, step);
-        if (!unroll)
-          return k.loop(k.index(0), columns, k.lanes, outer,
-                        [&](Value column, ValueRange running) {
-                          return SmallVector<Value>{
-                              addColumn(row, column, running[0])};
-                        });
-        SmallVector<Value> next;
-        for (int64_t sum = 0; sum < numSums; ++sum)
-          next.push_back(addColumn(row, k.index(sum * k.lanes), outer[sum]));
-        return next;
-      });
-  Value sum = total.front();
-  for (Value other : ArrayRef(total).drop_front())
-    sum = k.add(sum, other);
+  SmallVector<Value> zeros(kRows, zero);
+  SmallVector<Value> sums =
+      k.loop(k.index(0), rowsToRead, kRows, zeros, addRows);
+  Value total = sums.front();
+  for (Value sum : llvm::drop_begin(sums))
+    total = k.add(total, sum);
   Value finite = arith::CmpFOp::create(k.builder, k.loc,
-                                       arith::CmpFPredicate::OEQ, sum, zero);
+                                       arith::CmpFPredicate::OEQ, total, zero);
   return vector::ReductionOp::create(k.builder, k.loc,
                                      vector::CombiningKind::AND, finite);
 }

@@ -90,7 +90,7 @@ func.func @regions(%q: memref<64x32xf32>, %k: memref<128x64xf32>,
 // CHECK: arith.cmpi sle, {{.*}} : vector<16xindex>
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
 // CHECK: %[[TESTED:.*]] = memref.load %[[LIST]]
-// CHECK: vector.maskedload %[[V]][%[[TESTED]], %
+// CHECK: vector.load %[[V]][%[[TESTED]], %
 // CHECK: scf.if
 // CHECK: %[[STEP:.*]] = memref.load %[[LIST]]
 // CHECK: memref.load %[[V]][%[[STEP]], %
