@@ -78,7 +78,7 @@ private:
   /// once, so that memory is the limit; the hardware's own prefetching reaches
   /// two thirds of it.
   Value rowAhead(Value key) {
-    constexpr int64_t kKeysAhead = 16;
+    constexpr int64_t kKeysAhead = 24;
     Value ahead = k.addIndex(key, kKeysAhead);
     if (!in.keyRows)
       return ahead;
@@ -117,7 +117,7 @@ private:
     SmallVector<Value> rows, columns, masks;
   };
   SmallVector<Value> addValueRow(const ValueTile &tile, Value key,
-                                 ValueRange running);
+                                 Value valueRow, ValueRange running);
   void joinValues(const ValueTile &tile, ValueRange sums);
 
   OnlineAttentionOp op;
@@ -286,20 +286,26 @@ void FeatureLanesStep::emitValues() {
       for (unsigned r = 0; r < rowTile; ++r)
         tile.rows.push_back(clampedRow(firstRow, r));
       SmallVector<Value> zeros(rowTile * vectors, k.splat(0.0));
-      joinValues(tile, k.loop(k.index(0), in.numKeys, 1, zeros,
-                              [&](Value key, ValueRange running) {
-                                return addValueRow(tile, key, running);
-                              }));
+      auto lookup = [&](Value key) { return in.keyRow(k, key); };
+      auto add = [&](Value key, Value row, ValueRange running) {
+        return addValueRow(tile, key, row, running);
+      };
+      joinValues(tile, in.keyRows ? k.loopAhead(in.numKeys, zeros, lookup, add)
+                                  : k.loop(k.index(0), in.numKeys, 1, zeros,
+                                           [&](Value key, ValueRange running) {
+                                             return addValueRow(tile, key, key,
+                                                                running);
+                                           }));
     });
   });
 }
 
 // One row of values for all rows of weights of the tile.
 SmallVector<Value> FeatureLanesStep::addValueRow(const ValueTile &tile,
-                                                 Value key,
+                                                 Value key, Value valueRow,
                                                  ValueRange running) {
   bool guarded = !op.getMaskRegion().empty();
-  Value valueRow = in.keyRow(k, key), ahead = rowAhead(key);
+  Value ahead = rowAhead(key);
   SmallVector<Value> valueVectors, next;
   for (auto [column, mask] : llvm::zip(tile.columns, tile.masks)) {
     valueVectors.push_back(loadWide(in.value, {valueRow, column}, mask));

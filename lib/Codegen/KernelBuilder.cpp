@@ -282,3 +282,37 @@ void KernelBuilder::loop(Value lower, Value upper, int64_t step,
     return SmallVector<Value>();
   });
 }
+
+SmallVector<Value>
+KernelBuilder::loopAhead(Value count, ValueRange init,
+                         llvm::function_ref<Value(Value)> lookup,
+                         LookupBody body) {
+  Value last = subIndex(count, index(1));
+  SmallVector<Value> carried(init);
+  auto notEmpty = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sgt,
+                                        count, index(0));
+  auto first = scf::IfOp::create(
+      builder, loc, notEmpty,
+      [&](OpBuilder &, Location) {
+        Value found = lookup(index(0));
+        // LLVM would join two look-ups alike behind the loop's head, where they
+        // are late again.
+        Value kept = maxIndex(found, index(0));
+        scf::YieldOp::create(builder, loc, kept);
+      },
+      [&](OpBuilder &, Location) {
+        Value none = index(0);
+        scf::YieldOp::create(builder, loc, none);
+      });
+  carried.push_back(first.getResult(0));
+  SmallVector<Value> results =
+      loop(index(0), count, 1, carried, [&](Value iv, ValueRange values) {
+        Value next = lookup(minIndex(addIndex(iv, 1), last));
+        SmallVector<Value> yielded =
+            body(iv, values.back(), values.drop_back());
+        yielded.push_back(next);
+        return yielded;
+      });
+  results.pop_back();
+  return results;
+}

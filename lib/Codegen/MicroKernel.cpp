@@ -20,14 +20,15 @@ unsigned mlir::attn::getTileRows(const CPUTarget &target, unsigned vectors) {
 
 SmallVector<Value> RegisterTile::multiply(KernelBuilder &k, Value depth,
                                           ValueRange init, ScalarOperand scalar,
-                                          VectorOperand vector) const {
-  auto step = [&](Value iv, ValueRange carried) {
+                                          VectorOperand vector,
+                                          Lookup lookup) const {
+  auto addProducts = [&](Value iv, Value found, ValueRange carried) {
     SmallVector<Value> columns;
     for (unsigned v = 0; v < vectors; ++v)
       columns.push_back(vector(iv, v));
     SmallVector<Value> next(carried);
     for (unsigned r = 0; r < rows; ++r) {
-      Value row = scalar(iv, r);
+      Value row = scalar(found, r);
       for (unsigned v = 0; v < vectors; ++v) {
         Value &accumulator = next[r * vectors + v];
         if (kind == DotKind::Fma) {
@@ -44,7 +45,11 @@ SmallVector<Value> RegisterTile::multiply(KernelBuilder &k, Value depth,
     }
     return next;
   };
-  return k.loop(k.index(0), depth, 1, init, step);
+  if (lookup)
+    return k.loopAhead(depth, init, lookup, addProducts);
+  return k.loop(k.index(0), depth, 1, init, [&](Value iv, ValueRange carried) {
+    return addProducts(iv, iv, carried);
+  });
 }
 
 // One stage of a transpose exchanges the off-diagonal blocks of size `stride`

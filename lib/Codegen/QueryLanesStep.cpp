@@ -396,11 +396,7 @@ void QueryLanesStep::emitValueTiles() {
     // Whole tiles of columns are constant distances from one address.
     bool whole = getConstantIntValue(in.valueWidth).value_or(1) % rows == 0;
     Value values = whole ? columnsFrom(first) : in.value;
-    Value row;
-    auto scalar = [&](Value step, unsigned r) {
-      // One look-up for all columns of the step.
-      if (r == 0)
-        row = in.keyRow(k, step);
+    auto scalar = [&](Value row, unsigned r) {
       Value column = whole ? k.index(r) : columns[r];
       if (!pairs)
         return k.broadcast(k.loadScalar(values, {row, column}));
@@ -411,7 +407,10 @@ void QueryLanesStep::emitValueTiles() {
         return loadRow(scores, step, v);
       return k.load(packedWeights, {step, k.index(2 * v * k.lanes)}, packed);
     };
-    SmallVector<Value> sums = tile.multiply(k, depth, zeros, scalar, vector);
+    auto lookup = [&](Value step) { return in.keyRow(k, step); };
+    SmallVector<Value> sums =
+        in.keyRows ? tile.multiply(k, depth, zeros, scalar, vector, lookup)
+                   : tile.multiply(k, depth, zeros, scalar, vector);
     // All are read before any is written: repeated columns then agree.
     SmallVector<Value> joined;
     for (unsigned r = 0; r < rows; ++r)

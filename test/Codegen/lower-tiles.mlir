@@ -76,8 +76,9 @@ func.func @regions(%q: memref<64x32xf32>, %k: memref<128x64xf32>,
 // -----
 
 // Keys through a list: a row of a register tile is looked up once for all
-// steps, a row of values once for all columns, a position once for all queries,
-// and what is tested for being finite are listed rows only.
+// steps, a row of values once for all columns and one step ahead, a position
+// once for all queries, and what is tested for being finite are listed rows
+// only.
 
 // CHECK-LABEL: func.func @listed
 // CHECK-SAME: %[[Q:[^:]+]]: {{[^,]+}}, %[[K:[^:]+]]: {{[^,]+}}, %[[V:[^:]+]]: {{[^,]+}}, {{.*}} %[[LIST:[^:]+]]: memref<48xindex>
@@ -92,10 +93,14 @@ func.func @regions(%q: memref<64x32xf32>, %k: memref<128x64xf32>,
 // CHECK: %[[TESTED:.*]] = memref.load %[[LIST]]
 // CHECK: vector.load %[[V]][%[[TESTED]], %
 // CHECK: scf.if
-// CHECK: %[[STEP:.*]] = memref.load %[[LIST]]
+// CHECK: %[[FIRST:.*]] = scf.if
+// CHECK: memref.load %[[LIST]]
+// CHECK: scf.for {{.*}} %[[STEP:[^ ,]*]] = %[[FIRST]]) ->
+// CHECK: %[[NEXT:.*]] = memref.load %[[LIST]]
 // CHECK: memref.load %[[V]][%[[STEP]], %
 // CHECK-NOT: memref.load %[[LIST]]
 // CHECK: memref.load %[[V]][%[[STEP]], %
+// CHECK: scf.yield {{.*}}, %[[NEXT]] :
 // CHECK: } else {
 // CHECK: %[[GUARDED:.*]] = memref.load %[[LIST]]
 // CHECK: memref.load %[[V]][%[[GUARDED]], %

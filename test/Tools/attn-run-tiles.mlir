@@ -1,5 +1,6 @@
 // RUN: attn-run %s --entry=listed --compare --set=keys=13 --shapes=27x20,37x20,37x24 | FileCheck %s
 // RUN: attn-run %s --entry=listed --compare --set=keys=1 --shapes=27x20,1x20,1x24 | FileCheck %s
+// RUN: attn-run %s --entry=listed --compare --set=keys=0 --shapes=27x20,1x20,1x24 | FileCheck %s
 // RUN: attn-run %s --entry=patch --compare --shapes=3x7x20,40x20,40x24 | FileCheck %s
 // RUN: attn-run %s --entry=patch --compare --shapes=4x8x20,40x20,40x24 | FileCheck %s
 // RUN: attn-run %s --entry=patch --compare --shapes=1x1x20,40x20,40x24 | FileCheck %s

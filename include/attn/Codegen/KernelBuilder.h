@@ -109,6 +109,14 @@ public:
                           ValueRange init, LoopBody body);
   void loop(Value lower, Value upper, int64_t step,
             llvm::function_ref<void(Value iv)> body);
+  /// A loop over [0, count) whose body is given what `lookup` finds, an index
+  /// of 0 or more, for the step. It is found one step ahead: the addresses made
+  /// of it are known when their step begins.
+  using LookupBody = llvm::function_ref<SmallVector<Value>(
+      Value iv, Value found, ValueRange carried)>;
+  SmallVector<Value> loopAhead(Value count, ValueRange init,
+                               llvm::function_ref<Value(Value iv)> lookup,
+                               LookupBody body);
 
 private:
   Value exp2WithScalef(Value x);

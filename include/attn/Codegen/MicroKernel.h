@@ -21,15 +21,18 @@ enum class DotKind {
 /// A `rows` x `vectors` tile of accumulators kept in registers over a loop of
 /// `depth` steps:
 ///   acc[r][v] += broadcast(scalar(k, r)) * vector(k, v)
-/// `init` and the result are in row-major order.
+/// `init` and the result are in row-major order. With a look-up, `scalar` is
+/// given what it finds for the step instead of the step.
 struct RegisterTile {
   unsigned rows, vectors;
   DotKind kind = DotKind::Fma;
 
   using ScalarOperand = llvm::function_ref<Value(Value k, unsigned row)>;
   using VectorOperand = llvm::function_ref<Value(Value k, unsigned vector)>;
+  using Lookup = llvm::function_ref<Value(Value k)>;
   SmallVector<Value> multiply(KernelBuilder &k, Value depth, ValueRange init,
-                              ScalarOperand scalar, VectorOperand vector) const;
+                              ScalarOperand scalar, VectorOperand vector,
+                              Lookup lookup = nullptr) const;
 };
 
 /// Rows of a register tile `vectors` wide that fill, and do not spill, the
