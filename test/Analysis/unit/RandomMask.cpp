@@ -9,6 +9,8 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace ::attn::test;
@@ -18,6 +20,8 @@ Value RandomMask::constant(int64_t value) {
 }
 
 Value RandomMask::leaf() {
+  if (!tables.empty() && uniform(0, 7) == 0)
+    return readIndex(uniform(0, 1));
   switch (uniform(0, 9)) {
   case 0:
   case 1:
@@ -204,23 +208,216 @@ Value RandomMask::typicalComparison() {
   }
 }
 
-Value RandomMask::predicate(unsigned depth) {
-  if (depth == 0 || uniform(0, 5) == 0) {
-    switch (uniform(0, 19)) {
-    case 0:
-      return boolSymbols[uniform(0, boolSymbols.size() - 1)];
-    case 1: {
-      OperationState state(loc, "test.opaque");
-      state.addOperands({block.getArgument(2), integer(1)});
-      state.addTypes(builder.getI1Type());
-      return builder.create(state)->getResult(0);
-    }
-    case 2:
-      return make<arith::ConstantIntOp>(uniform(0, 1), 1);
-    default:
-      return uniform(0, 1) ? comparison() : typicalComparison();
-    }
+//===----------------------------------------------------------------------===//
+// Patterns
+//===----------------------------------------------------------------------===//
+
+Value RandomMask::map(AffineExpr expr, Value x, Value y) {
+  return make<affine::AffineApplyOp>(AffineMap::get(2, 0, expr),
+                                     ArrayRef<Value>{x, y});
+}
+
+Value RandomMask::compare(Value a, Value b) {
+  return make<arith::CmpIOp>(arith::CmpIPredicate(uniform(0, 5)), a, b);
+}
+
+/// The remainder of a difference, a sum, or the key.
+Value RandomMask::residues() {
+  Value i = block.getArgument(2), j = block.getArgument(3);
+  AffineExpr x, y;
+  bindDims(builder.getContext(), x, y);
+  int64_t period = uniform(2, 9);
+  Value rest;
+  switch (uniform(0, 5)) {
+  case 0: {
+    Value distance = make<arith::SubIOp>(i, j);
+    rest = make<arith::RemSIOp>(distance, constant(period));
+    return make<arith::CmpIOp>(arith::CmpIPredicate(uniform(0, 1)), rest,
+                               constant(0));
   }
+  case 1:
+    rest = map((x - y + uniform(-3, 3)) % period, i, j);
+    break;
+  case 2:
+    rest = map((y - x) % period, i, j);
+    break;
+  case 3:
+    rest = map((x + y + uniform(0, 3)) % period, i, j);
+    break;
+  case 4:
+    rest = map((y + uniform(-5, 5)) % period, i, j);
+    break;
+  default:
+    rest = map(y.floorDiv(uniform(1, 4)) % period, i, j);
+    break;
+  }
+  Value other = uniform(0, 3) ? constant(uniform(0, period - 1))
+                              : map(x % period, i, j);
+  return compare(rest, other);
+}
+
+/// Distances of lines, or within them, in a grid; windows clamped inside.
+Value RandomMask::grid() {
+  Value i = block.getArgument(2), j = block.getArgument(3);
+  AffineExpr x, y;
+  bindDims(builder.getContext(), x, y);
+  int64_t width = uniform(2, 8), size = uniform(2, 6), reach = uniform(0, 2);
+  int64_t base = uniform(0, 2) ? 1 : width;
+  width *= base;
+  auto within = [&](AffineExpr axis) {
+    return base == 1 ? axis % width : (axis % width).floorDiv(base);
+  };
+  auto distance = [&](AffineExpr a, AffineExpr b) {
+    Value absolute = make<math::AbsIOp>(map(a - b, i, j));
+    return make<arith::CmpIOp>(arith::CmpIPredicate::sle, absolute,
+                               constant(reach));
+  };
+  switch (uniform(0, 5)) {
+  case 0:
+    return distance(x.floorDiv(width), y.floorDiv(width));
+  case 1:
+    return distance(within(x), within(y));
+  case 2:
+    return distance(x.floorDiv(width) % size, y.floorDiv(width) % size);
+  case 3:
+    return make<arith::AndIOp>(distance(x.floorDiv(width), y.floorDiv(width)),
+                               distance(within(x), within(y)));
+  case 4:
+    return compare(map(within(x) - within(y), i, j),
+                   constant(uniform(-reach, reach)));
+  default: {
+    // The window's first cell, clamped to the line.
+    Value first = map(within(x) - reach, i, j);
+    first = make<arith::MaxSIOp>(first, constant(0));
+    first = make<arith::MinSIOp>(first, constant(width / base - reach));
+    Value cell = map(within(y), i, j);
+    Value end = make<arith::AddIOp>(first, constant(reach + 1));
+    return make<arith::AndIOp>(
+        make<arith::CmpIOp>(arith::CmpIPredicate::sge, cell, first),
+        make<arith::CmpIOp>(arith::CmpIPredicate::slt, cell, end));
+  }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Tables
+//===----------------------------------------------------------------------===//
+
+const MaskTable &RandomMask::pickTable(MaskTable::Reach reach, bool isBool) {
+  SmallVector<const MaskTable *> found;
+  for (const MaskTable &table : tables)
+    if (table.reach == reach &&
+        getElementTypeOrSelf(table.tensor.getType()).isInteger(1) == isBool)
+      found.push_back(&table);
+  return *found[uniform(0, found.size() - 1)];
+}
+
+Value RandomMask::clamp(Value index, Value tensor, unsigned dim) {
+  Value size = make<tensor::DimOp>(tensor, int64_t(dim));
+  Value last = make<arith::SubIOp>(size, constant(1));
+  return make<arith::MinSIOp>(make<arith::MaxSIOp>(index, constant(0)), last);
+}
+
+Value RandomMask::read(const MaskTable &table) {
+  readsTable = true;
+  Value index = block.getArgument(table.reach == MaskTable::Rows ? 2 : 3);
+  unsigned rank = cast<ShapedType>(table.tensor.getType()).getRank();
+  if (table.reach == MaskTable::Anything) {
+    AffineExpr x, y;
+    bindDims(builder.getContext(), x, y);
+    index = block.getArgument(uniform(2, 3));
+    AffineExpr expr = (x + uniform(-6, 6)).floorDiv(uniform(1, 5));
+    index = clamp(map(expr, index, index), table.tensor, rank - 1);
+  }
+  SmallVector<Value> position(1, index);
+  if (rank == 2)
+    position.insert(position.begin(), block.getArgument(uniform(0, 1)));
+  return make<tensor::ExtractOp>(table.tensor, position);
+}
+
+Value RandomMask::readIndex(bool onKey) {
+  MaskTable::Reach reach = uniform(0, 3) == 0 ? MaskTable::Anything
+                           : onKey            ? MaskTable::Keys
+                                              : MaskTable::Rows;
+  return make<arith::IndexCastOp>(builder.getIndexType(),
+                                  read(pickTable(reach, false)));
+}
+
+/// A block of pairs each.
+Value RandomMask::blockLiteral() {
+  AffineExpr x, y;
+  bindDims(builder.getContext(), x, y);
+  Value i = block.getArgument(2), j = block.getArgument(3);
+  int64_t size = uniform(1, 8);
+  Value position[] = {clamp(map(x.floorDiv(size), i, j), pairTable, 0),
+                      clamp(map(y.floorDiv(size), i, j), pairTable, 1)};
+  return make<tensor::ExtractOp>(pairTable, position);
+}
+
+Value RandomMask::tableLiteral() {
+  auto equality = arith::CmpIPredicate(uniform(0, 2) ? 0 : uniform(0, 5));
+  Value i = block.getArgument(2), j = block.getArgument(3);
+  switch (uniform(0, 9)) {
+  case 0:
+  case 1:
+  case 2: {
+    Value row = read(pickTable(MaskTable::Rows, false));
+    Value key = read(pickTable(MaskTable::Keys, false));
+    if (uniform(0, 2) == 0) {
+      Value wide = make<arith::IndexCastOp>(builder.getIndexType(), key);
+      key = make<arith::AddIOp>(wide, constant(uniform(-2, 2)));
+      row = make<arith::IndexCastOp>(builder.getIndexType(), row);
+    }
+    return make<arith::CmpIOp>(equality, row, key);
+  }
+  case 3:
+    return read(pickTable(MaskTable::Keys, true));
+  case 4:
+    return read(pickTable(MaskTable::Rows, true));
+  case 5:
+    return compare(readIndex(true), constant(uniform(-2, 8)));
+  case 6:
+    return compare(j, readIndex(false));
+  case 7:
+    return compare(i, readIndex(true));
+  case 8:
+    return make<arith::CmpIOp>(
+        equality, readIndex(true),
+        uniform(0, 1) ? readIndex(false) : indexSymbols.front());
+  default:
+    return uniform(0, 1) ? compare(readIndex(false), readIndex(true))
+                         : blockLiteral();
+  }
+}
+
+Value RandomMask::literal() {
+  switch (uniform(0, 19)) {
+  case 0:
+    return boolSymbols[uniform(0, boolSymbols.size() - 1)];
+  case 1: {
+    OperationState state(loc, "test.opaque");
+    state.addOperands({block.getArgument(2), integer(1)});
+    state.addTypes(builder.getI1Type());
+    return builder.create(state)->getResult(0);
+  }
+  case 2:
+    return make<arith::ConstantIntOp>(uniform(0, 1), 1);
+  case 3:
+  case 4:
+    return residues();
+  case 5:
+  case 6:
+    return grid();
+  default:
+    if (!tables.empty() && uniform(0, 1))
+      return tableLiteral();
+    return uniform(0, 1) ? comparison() : typicalComparison();
+  }
+}
+
+Value RandomMask::predicate(unsigned depth) {
+  if (depth == 0 || uniform(0, 5) == 0)
+    return literal();
   Value a = predicate(depth - 1), b = predicate(depth - 1);
   switch (uniform(0, 10)) {
   case 0:

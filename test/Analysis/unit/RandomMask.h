@@ -13,8 +13,17 @@
 
 namespace attn::test {
 
-/// Builds random predicates over the arguments b, h, i, j of a block and the
-/// given symbols.
+/// A tensor that masks read.
+struct MaskTable {
+  /// What the last index is: the row, the key, or anything, clamped.
+  enum Reach { Rows, Keys, Anything };
+
+  mlir::Value tensor; // of i32 or i1; of rank 2 if it is read at the batch too
+  Reach reach;
+};
+
+/// Builds random predicates over the arguments b, h, i, j of a block, and the
+/// given symbols and tables.
 class RandomMask {
 public:
   RandomMask(mlir::OpBuilder &builder, mlir::Block &block, unsigned seed)
@@ -23,14 +32,29 @@ public:
 
   llvm::SmallVector<mlir::Value> indexSymbols;
   llvm::SmallVector<mlir::Value> boolSymbols;
+  llvm::SmallVector<MaskTable> tables; // none: masks read no tables
+  /// Reads both the row and the key: nothing is known of it.
+  mlir::Value pairTable;
 
   mlir::Value predicate(unsigned depth);
   int64_t uniform(int64_t first, int64_t last) {
     return std::uniform_int_distribution<int64_t>(first, last)(random);
   }
   mlir::Value constant(int64_t value);
+  bool hasReadTable() const { return readsTable; }
 
 private:
+  mlir::Value literal();
+  mlir::Value compare(mlir::Value a, mlir::Value b);
+  mlir::Value residues();
+  mlir::Value grid();
+  mlir::Value tableLiteral();
+  mlir::Value blockLiteral();
+  mlir::Value read(const MaskTable &table);
+  mlir::Value readIndex(bool onKey);
+  const MaskTable &pickTable(MaskTable::Reach reach, bool isBool);
+  mlir::Value clamp(mlir::Value index, mlir::Value tensor, unsigned dim);
+  mlir::Value map(mlir::AffineExpr expr, mlir::Value x, mlir::Value y);
   mlir::Value comparison();
   mlir::Value typicalComparison();
   mlir::Value integer(unsigned depth);
@@ -48,6 +72,7 @@ private:
   mlir::Location loc;
   mlir::Block &block;
   std::mt19937 random;
+  bool readsTable = false;
 };
 
 } // namespace attn::test
