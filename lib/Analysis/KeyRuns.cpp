@@ -140,7 +140,8 @@ int64_t KeyRuns::Impl::singlePeriod() const {
 void KeyRuns::Impl::prepareFull(KeySet &range, const Rows &live) {
   const Conjunct &conjunct = *range.conjunct;
   range.canBeFull =
-      conjunct.numOpaque == 0 && !conjunct.hasUnsolved &&
+      !facts.kept.isSuperset && conjunct.numOpaque == 0 &&
+      !conjunct.hasUnsolved &&
       llvm::all_of(range.phases, [](const Phase &p) { return p.isUniform; });
   if (!range.canBeFull)
     return;
@@ -321,11 +322,12 @@ KeyRuns::Run KeyRuns::emitRun(Value key) {
     Keys keys{from, e.maximum(from, last)};
     isVisible = isFull;
     for (const KeySet &range : e.ranges) {
-      Condition holds = e.runOf(range, from).first;
-      Condition ahead =
-          e.both(e.less(from, range.lower), e.less(range.lower, end));
-      Condition some = e.both(e.either(holds, ahead), e.mayKeep(range, keys));
-      Condition all = e.within(range.fullLower, range.fullUpper, from, end);
+      // Other conjuncts may begin within the run.
+      Condition some = e.both(e.less(e.nextOf(range, from), end),
+                              e.mayKeep(range, keys));
+      Condition all =
+          e.both(e.runOf(range, from).first,
+                 e.within(range.fullLower, range.fullUpper, from, end));
       for (const Node *node : range.conjunct->scans) {
         auto [anyEntry, everyEntry] = e.scan(node, keys);
         some = e.both(some, anyEntry);
@@ -333,7 +335,7 @@ KeyRuns::Run KeyRuns::emitRun(Value key) {
       }
       isVisible = e.either(isVisible, some);
       if (range.canBeFull && !range.conjunct->scans.empty())
-        isFull = e.either(isFull, e.both(holds, all));
+        isFull = e.either(isFull, all);
     }
   }
   return {e.materialize(end), e.materialize(isFull), e.materialize(isVisible),

@@ -98,7 +98,11 @@ Bound AtomSolver::solveFor(const Sum *sum, const Leaf *variable) {
     return {};
   const Leaf *leaf = found->leaf;
   int64_t factor = found->factor;
-  const Sum *limit = pool.floorDiv(pool.without(sum, leaf), std::abs(factor));
+  // Of a key split into axes, what is left may read some of them.
+  const Sum *others = pool.without(sum, leaf);
+  if (!others || others->dependsOn(variable->kind))
+    return {};
+  const Sum *limit = pool.floorDiv(others, std::abs(factor));
   Bound bound = factor > 0 ? Bound{pool.scale(limit, -1), true}
                            : Bound{pool.addConstant(limit, 1), false};
   if (leaf == variable)
