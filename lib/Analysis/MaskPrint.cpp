@@ -27,12 +27,14 @@ public:
   void printSymbols();
 
 private:
-  void print(const Conjunct &conjunct);
+  void print(const Conjunct &conjunct, bool isSuperset);
   void printBounds(StringRef combine, StringRef none,
                    ArrayRef<const Sum *> bounds);
-  void printGuard(const Node *guard);
+  void printLiteral(const Node *literal);
+  void printStride(const Stride &stride);
   void nameSymbols(const Sum *sum);
-  void nameSymbol(Value value);
+  void nameLeaf(const Leaf *leaf);
+  void nameSymbol(Value value, StringRef prefix = "s");
 
   raw_ostream &os;
   DenseMap<Value, std::string> names;
@@ -41,19 +43,27 @@ private:
 
 } // namespace
 
-void FactsPrinter::nameSymbol(Value value) {
-  if (names.try_emplace(value, "s" + std::to_string(symbols.size())).second)
+void FactsPrinter::nameSymbol(Value value, StringRef prefix) {
+  std::string name = prefix.str() + std::to_string(symbols.size());
+  if (names.try_emplace(value, name).second)
     symbols.push_back(value);
 }
 
+void FactsPrinter::nameLeaf(const Leaf *leaf) {
+  if (leaf->kind == LeafKind::Symbol)
+    nameSymbol(leaf->value);
+  else if (leaf->kind == LeafKind::Table)
+    nameSymbol(leaf->value, "t");
+  else if (leaf->kind == LeafKind::Search)
+    nameLeaf(leaf->table);
+  for (const Sum *operand : {leaf->a, leaf->b})
+    if (operand)
+      nameSymbols(operand);
+}
+
 void FactsPrinter::nameSymbols(const Sum *sum) {
-  for (const Term &term : sum->terms) {
-    if (term.leaf->kind == LeafKind::Symbol)
-      nameSymbol(term.leaf->value);
-    for (const Sum *operand : {term.leaf->a, term.leaf->b})
-      if (operand)
-        nameSymbols(operand);
-  }
+  for (const Term &term : sum->terms)
+    nameLeaf(term.leaf);
 }
 
 void FactsPrinter::printBounds(StringRef combine, StringRef none,
@@ -72,19 +82,55 @@ void FactsPrinter::printBounds(StringRef combine, StringRef none,
     os << ")";
 }
 
-void FactsPrinter::printGuard(const Node *guard) {
-  os << " and ";
-  if (guard->kind == NodeKind::Ge) {
-    nameSymbols(guard->sum);
-    printSum(os, guard->sum, names);
+void FactsPrinter::printLiteral(const Node *literal) {
+  if (literal->kind == NodeKind::Ge) {
+    nameSymbols(literal->sum);
+    printSum(os, literal->sum, names);
     os << " >= 0";
     return;
   }
-  nameSymbol(guard->value);
-  os << (guard->negated ? "not " : "") << names.lookup(guard->value);
+  nameSymbol(literal->value);
+  os << (literal->negated ? "not " : "") << names.lookup(literal->value);
 }
 
-void FactsPrinter::print(const Conjunct &conjunct) {
+// Of the keys p, p + 1, .. before q, and all that lie multiples of the period
+// away: [p, q) mod period.
+void FactsPrinter::printStride(const Stride &stride) {
+  os << " and j in ";
+  if (stride.unit != 1)
+    os << stride.unit << "*";
+  os << "[";
+  printBounds("max", "", stride.lower);
+  os << ", ";
+  printBounds("min", "", stride.upper);
+  os << ") mod " << stride.period;
+}
+
+static bool anyLeaf(const Sum *sum,
+                    llvm::function_ref<bool(const Leaf *)> test) {
+  return llvm::any_of(sum->terms, [&](const Term &term) {
+    return test(term.leaf) || (term.leaf->a && anyLeaf(term.leaf->a, test)) ||
+           (term.leaf->b && anyLeaf(term.leaf->b, test));
+  });
+}
+
+/// 1: known in closed form; 2: reads integers of the row or of the key; 3: reads
+/// truth values of them; 4: some of it is not understood.
+static unsigned classOf(const Conjunct &conjunct, bool isSuperset) {
+  if (isSuperset || conjunct.numOpaque)
+    return 4;
+  unsigned result = 1;
+  for (const Node *atom : conjunct.atoms)
+    if (atom->kind == NodeKind::Ge)
+      (void)anyLeaf(atom->sum, [&](const Leaf *leaf) {
+        if (leaf->kind == LeafKind::Table)
+          result = std::max(result, leaf->value.getType().isInteger(1) ? 3u : 2u);
+        return false;
+      });
+  return result;
+}
+
+void FactsPrinter::print(const Conjunct &conjunct, bool isSuperset) {
   os << "j in [";
   printBounds("max", "0", conjunct.keyLower);
   os << ", ";
@@ -97,12 +143,24 @@ void FactsPrinter::print(const Conjunct &conjunct) {
     printBounds("min", "numQueries", conjunct.rowUpper);
     os << ")";
   }
-  for (const Node *guard : conjunct.guards)
-    printGuard(guard);
-  if (conjunct.numPeriodic)
-    os << " and " << conjunct.numPeriodic << " periodic";
+  for (const Node *guard : conjunct.guards) {
+    os << " and ";
+    printLiteral(guard);
+  }
+  for (const Stride &stride : conjunct.strides)
+    printStride(stride);
+  for (const Node *run : conjunct.runs) {
+    os << " and scanned ";
+    printLiteral(run);
+  }
+  for (const Node *probe : conjunct.probes) {
+    os << " and bounded ";
+    printLiteral(probe);
+  }
   if (conjunct.numOpaque)
     os << " and " << conjunct.numOpaque << " opaque";
+  if (unsigned number = classOf(conjunct, isSuperset); number != 1)
+    os << " (class " << number << ")";
   os << "\n";
 }
 
@@ -111,7 +169,7 @@ void FactsPrinter::print(StringRef label, const Disjunction &disjunction) {
     os << "  " << label << ": nothing\n";
   for (const Conjunct &conjunct : disjunction.conjuncts) {
     os << "  " << label << (disjunction.isSuperset ? " at most: " : ": ");
-    print(conjunct);
+    print(conjunct, disjunction.isSuperset);
   }
 }
 
@@ -148,6 +206,12 @@ void MaskAnalysis::print(raw_ostream &os) const {
   FactsPrinter printer(os, facts->region);
   printer.print("kept", facts->kept);
   printer.print("masked", facts->masked);
+  if (RowSplit split = suggestSplit(); !split.divisors.empty()) {
+    os << "  rows: " << (split.isResidue ? "residues" : "patches")
+       << (split.isResidue ? " mod " : " in lines of ");
+    llvm::interleave(split.divisors, os, " of ");
+    os << "\n";
+  }
   printer.printSymbols();
   for (Operation *op : getDefeatingOps())
     os << "  not understood: " << op->getName() << "\n";

@@ -265,8 +265,8 @@ void MaskTrial::evaluateAllPairs() {
 void MaskTrial::print() {
   root->print(llvm::errs());
   llvm::errs() << "\n";
-  if (analysis)
-    analysis->print(llvm::errs());
+  if (shown)
+    shown->print(llvm::errs());
 }
 
 bool MaskTrial::fail(const Twine &what, Tile tile, ArrayRef<int64_t> bounds) {
@@ -339,6 +339,7 @@ bool MaskTrial::checkTile(Interpreter &machine,
 }
 
 bool MaskTrial::checkDynamic() {
+  shown = analysis;
   builder.setInsertionPointToEnd(outer);
   Operation *previous = &outer->back();
   auto start = Clock::now();
@@ -513,6 +514,7 @@ bool MaskTrial::checkWalks(const Split &split, bool isSuggested) {
       split.divisors.empty()
           ? *analysis
           : MaskAnalysis::compute(*mask->getParent(), split.divisors);
+  shown = walked;
   builder.setInsertionPointToEnd(outer);
   Operation *first = &outer->back();
   bool isConstant = generator->uniform(0, 3) == 0;
@@ -700,6 +702,7 @@ bool MaskTrial::run() {
   totals.slowest = std::max(totals.slowest, int64_t(seconds * 1e6));
   ++totals.masks;
   totals.exact += analysis->isExact();
+  shown = analysis;
   Split suggested = analysis->suggestSplit();
   totals.splits += !suggested.divisors.empty();
   // Patches are for whole lines.

@@ -104,6 +104,7 @@ private:
   mlir::Block *mask;
   std::unique_ptr<RandomMask> generator;
   std::optional<mlir::attn::MaskAnalysis> analysis;
+  std::optional<mlir::attn::MaskAnalysis> shown; // what is being checked
   int64_t numQueries = 0, numKeys = 0, batch = 0, head = 0;
   bool isNamed = false;
   llvm::SmallVector<int64_t> symbols;
