@@ -36,7 +36,9 @@ private:
   SmallVector<Value> tasks(ArrayRef<Value> counts, ArrayRef<Value> sizes,
                            unsigned numResults, Body body);
   std::pair<bool, bool> readsBatchAndHead(Value value);
-  void findTables(const Sum *sum, llvm::SetVector<const Leaf *> &tables);
+  /// The leaves of a sum, inner ones too, that pass a test.
+  void findLeaves(const Sum *sum, llvm::SetVector<const Leaf *> &leaves,
+                  llvm::function_ref<bool(const Leaf *)> test);
 
   Value constant(int64_t value) {
     return arith::ConstantIndexOp::create(b, loc, value);
@@ -190,10 +192,11 @@ MaskSummary::Impl::Table SummaryEmitter::scanTable(const Leaf *leaf) {
 // one at which they do not.
 MaskSummary::Impl::Runs SummaryEmitter::scanRuns(const Conjunct &conjunct) {
   MaskSummary::Impl::Runs runs;
-  llvm::SetVector<const Leaf *> tables;
+  llvm::SetVector<const Leaf *> values;
   for (const Node *literal : conjunct.runs)
-    findTables(literal->sum, tables);
-  for (const Leaf *leaf : tables) {
+    findLeaves(literal->sum, values,
+               [](const Leaf *leaf) { return bool(leaf->value); });
+  for (const Leaf *leaf : values) {
     auto [onBatch, onHead] = readsBatchAndHead(leaf->value);
     runs.onBatch |= onBatch;
     runs.onHead |= onHead;
@@ -239,27 +242,31 @@ MaskSummary::Impl::Runs SummaryEmitter::scanRuns(const Conjunct &conjunct) {
 // All of a mask
 //===----------------------------------------------------------------------===//
 
-void SummaryEmitter::findTables(const Sum *sum,
-                                llvm::SetVector<const Leaf *> &tables) {
+void SummaryEmitter::findLeaves(const Sum *sum,
+                                llvm::SetVector<const Leaf *> &leaves,
+                                llvm::function_ref<bool(const Leaf *)> test) {
   for (const Term &term : sum->terms) {
     const Leaf *leaf = term.leaf;
-    if (leaf->kind == LeafKind::Table && leaf->onKey)
-      tables.insert(leaf);
+    if (test(leaf))
+      leaves.insert(leaf);
     for (const Sum *part : {leaf->a, leaf->b})
       if (part)
-        findTables(part, tables);
+        findLeaves(part, leaves, test);
   }
 }
 
 std::shared_ptr<MaskSummary::Impl> SummaryEmitter::emit() {
   auto impl = std::make_shared<MaskSummary::Impl>();
   llvm::SetVector<const Leaf *> tables;
+  auto isKeyTable = [](const Leaf *leaf) {
+    return leaf->kind == LeafKind::Table && leaf->onKey;
+  };
   for (const Conjunct &conjunct : facts.kept.conjuncts) {
     for (const Node *probe : conjunct.probes)
-      findTables(probe->sum, tables);
+      findLeaves(probe->sum, tables, isKeyTable);
     for (const Node *scan : conjunct.scans)
       for (const Sum *index : scan->indices)
-        findTables(index, tables);
+        findLeaves(index, tables, isKeyTable);
   }
   for (const Leaf *leaf : tables)
     impl->tables[leaf] = scanTable(leaf);
