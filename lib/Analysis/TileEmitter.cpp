@@ -296,9 +296,11 @@ bool TileEmitter::isSingle(const Sum *sum) const {
     if (!leaf->onRow)
       return leaf->kind != LeafKind::Search;
     if (leaf->kind == LeafKind::Row) {
-      const auto &[first, last] =
-          tileRows.axes[llvm::find(axes, leaf) - axes.begin()];
-      return first.value && first.value == last.value;
+      const auto &[first, last] = tileRows.axes[llvm::find(axes, leaf) -
+                                                axes.begin()];
+      return first.isConstant() ? last.isConstant() &&
+                                      first.range.min == last.range.min
+                                : first.value == last.value;
     }
     return leaf->kind != LeafKind::Table && leaf->kind != LeafKind::Search &&
            (!leaf->a || isSingle(leaf->a)) && (!leaf->b || isSingle(leaf->b));
