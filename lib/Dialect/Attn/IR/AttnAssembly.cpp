@@ -377,3 +377,52 @@ void OnlineAttentionOp::print(OpAsmPrinter &printer) {
   printRegions(printer, *this);
   printTail(printer, *this, elided);
 }
+
+//===----------------------------------------------------------------------===//
+// attn.longformer
+//===----------------------------------------------------------------------===//
+
+ParseResult LongformerOp::parse(OpAsmParser &parser, OperationState &result) {
+  OperandList ins, outs;
+  std::optional<UnresolvedOperand> scale;
+  Type scaleType;
+  int64_t window;
+  auto &properties = result.getOrAddProperties<Properties>();
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseKeyword("ins") || ins.parse(parser) ||
+      parser.parseKeyword("outs") || outs.parse(parser))
+    return failure();
+  if (ins.size() != 7 || outs.size() != 1)
+    return parser.emitError(loc)
+           << "expects 7 operands in 'ins' and 1 in 'outs', but got "
+           << ins.size() << " and " << outs.size();
+  if (parseOptionalScale(parser, scale, scaleType, properties.scale_value) ||
+      parser.parseKeyword("window") || parser.parseLParen() ||
+      parser.parseInteger(window) || parser.parseRParen() ||
+      parseTail(parser, result))
+    return failure();
+  properties.window = parser.getBuilder().getI64IntegerAttr(window);
+  return failure(
+      ins.resolve(parser, result) ||
+      (scale && parser.resolveOperand(*scale, scaleType, result.operands)) ||
+      outs.resolve(parser, result));
+}
+
+void LongformerOp::getAsmBlockArgumentNames(Region &region,
+                                            OpAsmSetValueNameFn setNameFn) {
+  nameArguments(region, setNameFn);
+}
+
+void LongformerOp::print(OpAsmPrinter &printer) {
+  printOperands(printer, "ins", getOperands().take_front(7));
+  printOperands(printer, "outs", getDpsInits());
+  printOptionalScale(printer, *this, getScale(),
+                     getScale() ? getScale().getType() : Type(),
+                     getScaleValueAttr());
+  printer << " window(" << getWindow() << ')';
+  SmallVector<StringRef> elided = {getScaleValueAttrName(),
+                                   getWindowAttrName()};
+  if (hasDefaultMaps(*this, getIndexingMapsAttr(), getDefaultMaps()))
+    elided.push_back(getIndexingMapsAttrName());
+  printTail(printer, *this, elided);
+}

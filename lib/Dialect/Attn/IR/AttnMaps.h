@@ -23,6 +23,15 @@ OpFoldResult getLoopDimSize(OpBuilder &builder, AttentionOpInterface op,
 std::optional<int64_t> getStaticLoopDimSize(AttentionOpInterface op,
                                             unsigned dim);
 
+/// Maps for the layout [B, H, rows, columns], [H, rows, columns] or
+/// [rows, columns]: the first destination has value columns, the others are
+/// rows only. Empty when the query's rank has no default.
+SmallVector<AffineMap> buildDefaultMaps(AttentionOpInterface op);
+SmallVector<AffineMap> getMaps(ArrayAttr maps);
+
+/// The type logits are computed in.
+FloatType computeTypeFor(Value query);
+
 /// A map from (h, r, c) without its result c: where a row of it lies.
 AffineMap dropColumns(AffineMap map);
 

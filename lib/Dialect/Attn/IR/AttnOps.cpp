@@ -35,10 +35,7 @@ static int64_t getGroupSize(ShapedType query, ShapedType other,
                                                              : 1;
 }
 
-/// Maps for the layout [B, H, rows, columns], [H, rows, columns] or
-/// [rows, columns]: the first destination has value columns, the others are
-/// rows only. Empty when the query's rank has no default.
-static SmallVector<AffineMap> buildDefaultMaps(AttentionOpInterface op) {
+SmallVector<AffineMap> attn::buildDefaultMaps(AttentionOpInterface op) {
   SmallVector<Value> operands = op.getRoleOperands();
   auto query = cast<ShapedType>(operands[0].getType());
   unsigned rank = query.getRank();
@@ -140,11 +137,11 @@ OpFoldResult attn::getLoopDimSize(OpBuilder &builder, AttentionOpInterface op,
   return builder.getIndexAttr(1);
 }
 
-static SmallVector<AffineMap> getMaps(ArrayAttr maps) {
+SmallVector<AffineMap> attn::getMaps(ArrayAttr maps) {
   return llvm::to_vector(maps.getAsValueRange<AffineMapAttr>());
 }
 
-static FloatType computeTypeFor(Value query) {
+FloatType attn::computeTypeFor(Value query) {
   if (getElementTypeOrSelf(query.getType()).isF64())
     return Float64Type::get(query.getContext());
   return Float32Type::get(query.getContext());
@@ -204,6 +201,7 @@ ATTN_DESTINATION_OP(OnlineAttentionOp)
 ATTN_DESTINATION_OP(MergeOp)
 ATTN_DESTINATION_OP(PackOp)
 ATTN_DESTINATION_OP(NormalizeOp)
+ATTN_DESTINATION_OP(LongformerOp)
 #undef ATTN_DESTINATION_OP
 
 //===----------------------------------------------------------------------===//

@@ -360,8 +360,9 @@ LogicalResult attn::detail::verifyAttentionOp(AttentionOpInterface op) {
 // attn.attention
 //===----------------------------------------------------------------------===//
 
-static LogicalResult verifyScale(AttentionOp op) {
-  // attention_c7
+/// For every operation with a scale.
+template <typename Op> static LogicalResult verifyScale(Op op) {
+  // attention_c7, longformer_c4
   if (op.getScale() && op.getScaleValueAttr())
     return op.emitOpError()
            << "expects 'scale' to be an attribute or an operand, but got both";
@@ -397,7 +398,7 @@ static LogicalResult verifySinks(AttentionOp op) {
 }
 
 /// What the types say; 1 for a dimension that no operand has.
-static PairSizes getPairSizes(AttentionOp op) {
+static PairSizes getPairSizes(AttentionOpInterface op) {
   int64_t sizes[] = {1, 1, 1, 1};
   for (auto [operand, map] :
        llvm::zip_equal(op.getRoleOperands(), op.getRoleMaps()))
@@ -740,4 +741,59 @@ LogicalResult NormalizeOp::verify() {
                            << getElementTypeOrSelf(operand.getType());
   // normalize_c4
   return verifyGridSizes(*this, getOutputMap(), getOutput(), "output");
+}
+
+//===----------------------------------------------------------------------===//
+// attn.longformer
+//===----------------------------------------------------------------------===//
+
+/// The second projections are like the first.
+static LogicalResult verifyGlobalOperands(LongformerOp op) {
+  // longformer_c1
+  static constexpr StringLiteral names[] = {"query", "key", "value"};
+  for (unsigned i = 0; i < 3; ++i) {
+    auto own = cast<RankedTensorType>(op->getOperand(i).getType());
+    auto other = cast<RankedTensorType>(op->getOperand(i + 3).getType());
+    if (own.getElementType() != other.getElementType() ||
+        failed(verifyCompatibleShape(own, other)))
+      return op.emitOpError()
+             << "expects 'global_" << names[i]
+             << "' to have the element type and sizes of '" << names[i] << "' ("
+             << own << "), but got " << other;
+  }
+  return success();
+}
+
+static LogicalResult verifyIsGlobal(LongformerOp op) {
+  // longformer_c2
+  PairSizes sizes = getPairSizes(op);
+  if (ShapedType::isStatic(sizes.queries) && ShapedType::isStatic(sizes.keys) &&
+      sizes.queries != sizes.keys)
+    return op.emitOpError() << "expects 'key' dim S to equal 'query' dim L ("
+                            << sizes.queries << "), but got " << sizes.keys;
+  auto type = cast<RankedTensorType>(op.getIsGlobal().getType());
+  bool hasBatch = op.getRoleMaps()[0].isFunctionOfDim(kBatch);
+  if (!type.getElementType().isSignlessInteger() || type.getRank() < 1 ||
+      type.getRank() > (hasBatch ? 2 : 1))
+    return op.emitOpError() << "expects 'is_global' to be a tensor [L]"
+                            << (hasBatch ? " or [B, L]" : "")
+                            << " of i1 or integers, but got " << type;
+  int64_t tokens =
+      ShapedType::isStatic(sizes.queries) ? sizes.queries : sizes.keys;
+  int64_t expected[] = {sizes.batch, tokens};
+  if (failed(verifyCompatibleShape(
+          type.getShape(), ArrayRef(expected).take_back(type.getRank()))))
+    return op.emitOpError() << "expects 'is_global' to have a flag for each of "
+                            << "the query's tokens, but got " << type;
+  return success();
+}
+
+LogicalResult LongformerOp::verifyRegions() {
+  // longformer_c3
+  if (getWindowAttr().getInt() < 0)
+    return emitOpError() << "expects 'window' to be 0 or more, but got "
+                         << getWindowAttr().getInt();
+  return failure(failed(verifyScale(*this)) ||
+                 failed(verifyGlobalOperands(*this)) ||
+                 failed(verifyIsGlobal(*this)));
 }

@@ -11,8 +11,9 @@ def Attn_Dialect : Dialect {
     Attention is a score `s(q_i, k_j)`, a set of pairs (i, j) that may attend, a
     normaliser and a weighted sum. The dialect holds that definition
     (`attn.attention`), its tileable form with a running maximum and sum
-    (`attn.online_attention`), and the steps around a tile (`attn.pack`,
-    `attn.normalize`, `attn.merge`).
+    (`attn.online_attention`), the steps around a tile (`attn.pack`,
+    `attn.normalize`, `attn.merge`), and kinds of attention that have a name and
+    write themselves as these (`attn.longformer`).
 
     Every operation has the same iteration space (b, h, m, n, d, e): batch,
     head, query, key, query-key width and value width. Operands are placed in

@@ -525,7 +525,7 @@ def Attn_NormalizeOp : Attn_DestinationOp<"normalize", [
 //===----------------------------------------------------------------------===//
 
 def Attn_YieldOp : Attn_Op<"yield", [Pure, Terminator,
-    ParentOneOf<["AttentionOp", "OnlineAttentionOp"]>]> {
+    ParentOneOf<["AttentionOp", "OnlineAttentionOp", "LongformerOp"]>]> {
   let summary = "Ends a score, mask or key_rows region";
   let description = [{
     Gives the modified logit of a score region, the predicate of a mask region,
@@ -555,5 +555,7 @@ def Attn_YieldOp : Attn_Op<"yield", [Pure, Terminator,
   let arguments = (ins AnyType:$value);
   let assemblyFormat = "$value attr-dict `:` type($value)";
 }
+
+include "attn/Dialect/Attn/IR/AttnNamedOps.td"
 
 #endif // ATTN_OPS
