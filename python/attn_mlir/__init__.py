@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from importlib import metadata as _metadata
 
-from . import cache, masks, reference, scores
+from . import cache, masks, nn, reference, scores
 from ._attention import attention, explain
 from ._kernel import Kernel, compile
 from ._threads import get_num_threads, set_num_threads
@@ -79,6 +79,7 @@ __all__ = [
     "masks",
     "maximum",
     "minimum",
+    "nn",
     "reference",
     "rsqrt",
     "scores",

@@ -60,14 +60,14 @@ _MAX_VARIANTS = 4096
 Sizes = tuple[int, int, int, int]  # B, H, L, S
 
 
-def _size_class(rows: int, queries: int) -> int:
+def size_class_of(rows: int, queries: int) -> int:
     """Which kernel serves a call: 0, 1 small blocks, 2 any; 3.. few rows."""
     if rows <= FEW_ROWS:
         return 3 + max(queries - 1, 0).bit_length()
     return 0 if queries <= QUERY_BLOCKS[0] else 1 if queries <= QUERY_BLOCKS[1] else 2
 
 
-def _class_options(options: Options, size_class: int) -> Options:
+def class_options(options: Options, size_class: int) -> Options:
     schedule, block = options.schedule, options.block_queries
     few = size_class >= 3
     if schedule == "auto":
@@ -90,7 +90,7 @@ class _Plan:
 
     def __init__(self, problem: Problem, options: Options, size_class: int) -> None:
         self.problem = problem
-        self.options = _class_options(options, size_class)
+        self.options = class_options(options, size_class)
         self.check_indices = options.check_indices
         # Without a mask and a score one kernel serves all sizes.
         self.kernel: _native.Kernel | None = None
@@ -191,7 +191,7 @@ def _fail_rank(name: str, array: Array, layout: Layout) -> None:
         )
 
 
-def _sizes(
+def problem_sizes(
     layout: Layout, q: Array, k: Array, v: Array
 ) -> tuple[int, int, int, int, int, int, int]:
     """B, H, G, L, S, D, Dv, checked."""
@@ -233,7 +233,7 @@ def _sizes(
     return B, H, G, L, S, D, Dv
 
 
-def _check_dtypes(q: Array, k: Array, v: Array) -> str:
+def common_element(q: Array, k: Array, v: Array) -> str:
     element = element_of_dtype(q.dtype)
     if element not in FLOATS:
         raise ArgumentError(
@@ -249,7 +249,7 @@ def _check_dtypes(q: Array, k: Array, v: Array) -> str:
     return element
 
 
-def _scale_key(scale: object) -> tuple[float | str | None, Any]:
+def scale_key_of(scale: object) -> tuple[float | str | None, Any]:
     """What is compiled in, and the argument to pass."""
     if scale is None:
         return None, None
@@ -348,21 +348,21 @@ class _Call:
             score_key, self.score_arrays = self.score.signature()
         self.inputs = [q, k, v]
         if scale is not None:
-            scale_key, argument = _scale_key(scale)
+            scale_key, argument = scale_key_of(scale)
             if argument is not None:
                 self.inputs.append(argument)
-        B, H, G, L, S, D, Dv = _fast_sizes(layout, q, k, v) or _sizes(
+        B, H, G, L, S, D, Dv = _fast_sizes(layout, q, k, v) or problem_sizes(
             self.layout, q, k, v
         )
         self.sizes = (B, H, L, S)
-        size_class = _size_class(L * (H // G) if G else L, L)
+        size_class = size_class_of(L * (H // G) if G else L, L)
         key = (
             *(layout, q.dtype, k.dtype, v.dtype, H, G, D, Dv, size_class),
             *(mask_key, score_key, scale_key, sinks is None, return_lse, options),
         )
         plan = cache.plans.get(key)
         if plan is None:
-            element = _check_dtypes(q, k, v)
+            element = common_element(q, k, v)
             if scale_key is None and D == 0:
                 scale_key = 1.0  # the logits are 0 whatever it is
             problem = Problem(

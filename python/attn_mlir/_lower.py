@@ -336,3 +336,41 @@ def emit_module(
     signature = results if len(types) == 1 else f"({results})"
     head = f"func.func @attention({', '.join(arguments)}) -> {signature} {{"
     return "\n".join((head, *module.lines, "}", ""))
+
+
+def emit_longformer(problem: Problem, window: int, is_global: Argument) -> str:
+    """MLIR text of one public function `longformer`.
+
+    Arguments: q, k, v, the three global ones, `is_global`, then scale if asked
+    for.
+    """
+    module = _Module(problem)
+    layout, element = problem.layout, problem.element
+    query = module.tensor(problem.qk_width, element)
+    types = [
+        query,
+        *(_key_type(module, w) for w in (problem.qk_width, problem.v_width)),
+    ]
+    output = module.tensor(problem.v_width, element)
+    names = ["%q", "%k", "%v", "%q_global", "%k_global", "%v_global", is_global.name]
+    types = [*types, *types, is_global.type]
+    arguments = [f"{name}: {type}" for name, type in zip(names, types, strict=True)]
+    scale = ""
+    if problem.scale == "argument":
+        arguments.append(f"%scale: {problem.compute}")
+        scale = f" scale(%scale : {problem.compute})"
+    elif problem.scale is not None:
+        scale = f" scale({float_text(float(problem.scale), 'f64')})"
+    _define_sizes(module, set(), query, types[1])
+    dynamic = ", ".join(f"%{each.upper()}" for each in layout.name if each in "bl")
+    module.add(f"%o = tensor.empty({dynamic}) : {output}")
+    module.add("%r = attn.longformer")
+    module.add(f"  ins({', '.join(names)} : {', '.join(types)})")
+    module.add(f"  outs(%o : {output}){scale} window({window})")
+    maps = layout.indexing_maps(problem.heads // problem.kv_heads, False)
+    if maps is not None:
+        module.add(f"  attributes {{indexing_maps = [{', '.join(maps)}]}}")
+    module.add(f"  -> {output}")
+    module.add(f"return %r : {output}")
+    head = f"func.func @longformer({', '.join(arguments)}) -> {output} {{"
+    return "\n".join((head, *module.lines, "}", ""))

@@ -21,7 +21,7 @@ from .masks import as_mask
 from .scores import as_score
 from .trace import grid
 
-__all__ = ["allowed_error", "attention", "unfused"]
+__all__ = ["allowed_error", "attention", "longformer", "unfused"]
 
 Float64 = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -104,6 +104,34 @@ def unfused(
     element = _element(dtype if dtype is not None else q.dtype)
     out, lse = _evaluate(q, k, v, scale, mask, score, sinks, layout_of(layout), element)
     return (out, lse) if return_lse else out
+
+
+def longformer(
+    q: Array,
+    k: Array,
+    v: Array,
+    q_global: Array,
+    k_global: Array,
+    v_global: Array,
+    is_global: Array,
+    *,
+    window: int,
+    scale: float | None = None,
+    layout: str = "bhld",
+) -> Float64:
+    """`am.nn.longformer` in float64; the arguments have the same meaning."""
+    names = layout_of(layout)
+    flags = np.asarray(as_numpy(is_global), np.bool_)
+    tokens = np.arange(flags.shape[-1])
+    near = np.abs(tokens[:, None] - tokens) <= window
+    # [B, 1, 1, L] and [1, 1, L, L]
+    keys = flags.reshape(-1, 1, 1, flags.shape[-1])
+    ordinary = attention(q, k, v, scale=scale, mask=near | keys, layout=layout)
+    rows = attention(q_global, k_global, v_global, scale=scale, layout=layout)
+    chosen = np.where(
+        np.swapaxes(keys, 2, 3), names.to_bhld(rows), names.to_bhld(ordinary)
+    )
+    return names.from_bhld(chosen)
 
 
 def allowed_error(
