@@ -36,6 +36,12 @@ simple_masks = st.one_of(
         am.masks.window, st.integers(-1, 30), st.integers(-1, 30), st.integers(-9, 9)
     ),
     st.builds(am.masks.prefix, st.integers(0, 60)),
+    st.builds(am.masks.segments, st.integers(1, 60)),
+    st.builds(
+        am.masks.dilated,
+        st.integers(0, 60),
+        st.integers(1, 9) | st.lists(st.integers(1, 5), min_size=2, max_size=2),
+    ),
 )
 
 

@@ -63,6 +63,99 @@ def key_lengths(lengths: Array) -> Mask:
     )
 
 
+def dilated_window(width: int, steps: list[int]) -> Mask:
+    """One step for all heads, or one for each."""
+    text = f"steps = {steps}" if len(steps) > 1 else f"step = {steps[0]}"
+
+    def keep(at: Index) -> Array:
+        distance = at.i - at.j
+        step = np.asarray(steps)[at.h % len(steps)]
+        return (np.abs(distance) <= width) & (distance % step == 0)
+
+    return Mask(keep, f"#attn.dilated<window = {width}, {text}>")
+
+
+def segments(length: int) -> Mask:
+    return Mask(
+        lambda at: at.i // length == at.j // length, f"#attn.segments<{length}>"
+    )
+
+
+def neighborhood(size: int, width: int, step: int) -> Mask:
+    """On one axis: the tokens of one residue, a window moved inside."""
+
+    def keep(at: Index) -> Array:
+        count = (size - 1 - at.i % step) // step + 1
+        first = np.clip(at.i // step - width // 2, 0, count - width)
+        near = (at.j // step >= first) & (at.j // step < first + width)
+        return near & (at.i % step == at.j % step)
+
+    text = f"shape = [{size}], window = [{width}], dilation = [{step}]"
+    return Mask(keep, f"#attn.neighborhood<{text}>")
+
+
+def document_ids(query: Array, key: Array) -> Mask:
+    q = Input("ids_q", "tensor<?x?xi32>", np.asarray(query, np.int32))
+    k = Input("ids_k", "tensor<?xi32>", np.asarray(key, np.int32))
+    return Mask(
+        lambda at: q.value[at.b, at.i] == k.value[at.j],
+        "#attn.documents(%ids_q, %ids_k : tensor<?x?xi32>, tensor<?xi32>)",
+        inputs=(q, k),
+    )
+
+
+def global_keys(flags: Array) -> Mask:
+    name = Input("flags", "tensor<?xi1>", np.asarray(flags, np.bool_))
+    return Mask(
+        lambda at: name.value[at.j],
+        "#attn.global_tokens<symmetric = false>(%flags : tensor<?xi1>)",
+        inputs=(name,),
+    )
+
+
+def longformer(width: int, flags: Array) -> Mask:
+    name = Input("far", "tensor<?x?xi1>", np.asarray(flags, np.bool_))
+
+    def keep(at: Index) -> Array:
+        near = np.abs(at.i - at.j) <= width
+        return near | name.value[at.b, at.i] | name.value[at.b, at.j]
+
+    return Mask(
+        keep, f"#attn.longformer<{width}>(%far : tensor<?x?xi1>)", inputs=(name,)
+    )
+
+
+def block_table(table: Array, rows: int, columns: int) -> Mask:
+    name = Input("blocks", "tensor<?x?x?xi1>", np.asarray(table, np.bool_))
+    text = f"#attn.blocks<block_q = {rows}, block_kv = {columns}>"
+    return Mask(
+        lambda at: name.value[at.h, at.i // rows, at.j // columns],
+        f"{text}(%blocks : tensor<?x?x?xi1>)",
+        inputs=(name,),
+    )
+
+
+def bigbird(table: Array, block: int, width: int, ends: int) -> Mask:
+    picks = table.shape[-1]
+    name = Input("picks", f"tensor<?x{picks}xi64>", np.asarray(table, np.int64))
+
+    def keep(at: Index) -> Array:
+        row, column = at.i // block, at.j // block
+        kept = np.abs(row - column) <= width
+        for index, size in ((row, at.sizes[2]), (column, at.sizes[3])):
+            kept = kept | (index < ends) | (index >= -(-size // block) - ends)
+        for pick in range(picks):
+            kept = kept | (name.value[row, pick] == column)
+        return kept
+
+    text = f"block = {block}, window_blocks = {width}, global_blocks = {ends}"
+    return Mask(
+        keep,
+        f"#attn.bigbird<{text}>(%picks : tensor<?x{picks}xi64>)",
+        inputs=(name,),
+    )
+
+
 # ---------------------------------------------------------------------------
 # Mask regions
 # ---------------------------------------------------------------------------

@@ -48,7 +48,7 @@ class Generator:
             element=element,
             layout=layout,
             dynamic=dynamic,
-            masks=self.masks(B, L, S),
+            masks=self.masks(B, H, L, S),
             scores=self.scores(B, H, L, S, compute),
             sinks=self.often(0.25),
             lse=self.often(0.6),
@@ -65,7 +65,7 @@ class Generator:
             letters = letters.replace(missing, "")
         return letters
 
-    def masks(self, B: int, L: int, S: int) -> tuple[Mask, ...]:
+    def masks(self, B: int, H: int, L: int, S: int) -> tuple[Mask, ...]:
         pick = self.random
         kinds: list[Any] = [
             features.causal,
@@ -77,6 +77,7 @@ class Generator:
             lambda: features.prefix(pick.randint(0, 60)),
             lambda: features.key_lengths(self.numpy.integers(0, S + 1, B)),
             lambda: features.causal_per_batch(self.numpy.integers(-9, 9, B)),
+            *self.sparse_masks(B, H, L, S),
         ]
         regions: list[Any] = [
             lambda: features.documents(
@@ -99,6 +100,33 @@ class Generator:
         if self.often(0.3):
             found.append(pick.choice(regions)())
         return tuple(found)
+
+    def sparse_masks(self, B: int, H: int, L: int, S: int) -> list[Any]:
+        pick, draw = self.random, self.numpy.integers
+        rows, columns = pick.choice((1, 5, 16)), pick.choice((1, 8, 64))
+        kinds: list[Any] = [
+            lambda: features.dilated_window(pick.choice((0, 9, 50)), [3]),
+            lambda: features.dilated_window(
+                20, [pick.choice((1, 2, 4)) for _ in range(H)]
+            ),
+            lambda: features.segments(pick.choice((1, 7, 64))),
+            lambda: features.document_ids(
+                np.sort(draw(0, 4, (B, L))), np.sort(draw(0, 4, S))
+            ),
+            lambda: features.global_keys(draw(0, 5, S) == 0),
+            lambda: features.block_table(
+                draw(0, 2, (H, -(-L // rows), -(-S // columns))), rows, columns
+            ),
+            lambda: features.bigbird(
+                draw(-1, 9, (-(-L // rows), 2)), rows, pick.randint(0, 2), 1
+            ),
+        ]
+        if L == S:
+            width, step = pick.choice((1, 3, 7)), pick.choice((1, 2))
+            kinds.append(lambda: features.longformer(9, draw(0, 9, (B, L)) == 0))
+            if width * step <= L:
+                kinds.append(lambda: features.neighborhood(L, width, step))
+        return kinds
 
     def scores(self, B: int, H: int, L: int, S: int, compute: str) -> tuple[Score, ...]:
         pick, draw = self.random, self.numpy.standard_normal

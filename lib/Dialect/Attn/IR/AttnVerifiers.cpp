@@ -399,18 +399,19 @@ static LogicalResult verifySinks(AttentionOp op) {
 
 /// What the types say; 1 for a dimension that no operand has.
 static PairSizes getPairSizes(AttentionOpInterface op) {
-  int64_t sizes[] = {1, 1, 1, 1};
+  std::optional<int64_t> sizes[kNumLoopDims];
   for (auto [operand, map] :
        llvm::zip_equal(op.getRoleOperands(), op.getRoleMaps()))
     for (auto [size, expr] : llvm::zip_equal(
              cast<ShapedType>(operand.getType()).getShape(), map.getResults()))
-      if (auto dim = dyn_cast<AffineDimExpr>(expr);
-          dim && dim.getPosition() <= kKey)
-        // Operands agree; a static size may follow a dynamic one.
-        if (int64_t &known = sizes[dim.getPosition()];
-            known == 1 || ShapedType::isDynamic(known))
+      if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
+        // Static sizes agree; one may follow a dynamic one.
+        std::optional<int64_t> &known = sizes[dim.getPosition()];
+        if (!known || ShapedType::isDynamic(*known))
           known = size;
-  return {sizes[kBatch], sizes[kHead], sizes[kQuery], sizes[kKey]};
+      }
+  return {sizes[kBatch].value_or(1), sizes[kHead].value_or(1),
+          sizes[kQuery].value_or(1), sizes[kKey].value_or(1)};
 }
 
 /// Each attribute is of the interface and accepts its operands.
