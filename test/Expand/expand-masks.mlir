@@ -77,8 +77,10 @@ func.func @segments(%query: tensor<8x8xf32>) -> tensor<8x8xf32> {
 // The window starts at x - 1, moved to where it fits: [0, 5 - 3].
 // CHECK-LABEL: @neighborhood
 //       CHECK:   ^bb0(%{{.+}}: index, %{{.+}}: index, %[[I:.+]]: index, %[[J:.+]]: index):
-//       CHECK:     %[[X:.+]] = arith.remsi %[[I]], %c5
-//       CHECK:     %[[Y:.+]] = arith.remsi %[[J]], %c5
+//       CHECK:     %[[ROW_OF_I:.+]] = arith.floordivsi %[[I]], %c5
+//       CHECK:     %[[START_OF_I:.+]] = arith.muli %[[ROW_OF_I]], %c5
+//       CHECK:     %[[X:.+]] = arith.subi %[[I]], %[[START_OF_I]] : index
+//       CHECK:     %[[Y:.+]] = arith.subi %[[J]], %{{.+}} : index
 //       CHECK:     %[[LEFT:.+]] = arith.addi %[[X]], %c-1
 //       CHECK:     %[[INSIDE:.+]] = arith.maxsi %[[LEFT]], %c0
 //       CHECK:     %[[FIRST:.+]] = arith.minsi %[[INSIDE]], %c2
@@ -102,8 +104,9 @@ func.func @neighborhood(%query: tensor<?x8xf32>) -> tensor<?x8xf32> {
 // Seven tokens of step 2 are four and three: the last start depends on x.
 // CHECK-LABEL: @neighborhood_dilated
 //       CHECK:   ^bb0(%{{.+}}: index, %{{.+}}: index, %[[I:.+]]: index, %[[J:.+]]: index):
-//       CHECK:     %[[RESIDUE:.+]] = arith.remsi %[[I]], %c2
-//       CHECK:     %[[OTHER:.+]] = arith.remsi %[[J]], %c2
+//       CHECK:     %[[EVEN:.+]] = arith.muli %{{.+}}, %c2
+//       CHECK:     %[[RESIDUE:.+]] = arith.subi %[[I]], %[[EVEN]] : index
+//       CHECK:     %[[OTHER:.+]] = arith.subi %[[J]], %{{.+}} : index
 //       CHECK:     %[[SAME:.+]] = arith.cmpi eq, %[[RESIDUE]], %[[OTHER]]
 //       CHECK:     %[[REST:.+]] = arith.subi %c6{{.*}}, %[[RESIDUE]]
 //       CHECK:     %[[COUNT:.+]] = arith.floordivsi %[[REST]], %c2

@@ -37,7 +37,11 @@ Value ExprBuilder::floorDiv(Value lhs, int64_t rhs) {
 }
 
 Value ExprBuilder::mod(Value lhs, int64_t rhs) {
-  return b.createOrFold<arith::RemSIOp>(loc, lhs, constant(rhs));
+  // Not arith.remsi, whose value takes the sign of `lhs`: the mask analysis
+  // would have to know it.
+  Value whole =
+      arith::MulIOp::create(b, loc, floorDiv(lhs, rhs), constant(rhs));
+  return arith::SubIOp::create(b, loc, lhs, whole);
 }
 
 Value ExprBuilder::compare(arith::CmpIPredicate predicate, Value lhs,

@@ -28,7 +28,7 @@ struct ExprBuilder {
   Value add(Value lhs, Value rhs);
   Value add(Value lhs, int64_t rhs);
   Value floorDiv(Value lhs, int64_t rhs);
-  /// The remainder of a number that is not negative.
+  /// lhs - rhs * (lhs floordiv rhs).
   Value mod(Value lhs, int64_t rhs);
   Value compare(arith::CmpIPredicate predicate, Value lhs, Value rhs);
   Value both(Value lhs, Value rhs);

@@ -196,7 +196,7 @@ Value DilatedAttr::materialize(OpBuilder &b, Location loc,
     return keep;
   Value distance = arith::SubIOp::create(b, loc, pair.query, pair.key);
   auto isStep = [&](int64_t step) -> Value {
-    Value rest = e.mod(distance, step);
+    Value rest = arith::RemSIOp::create(b, loc, distance, e.constant(step));
     return e.compare(arith::CmpIPredicate::eq, rest, e.constant(0));
   };
   if (steps.size() == 1)
