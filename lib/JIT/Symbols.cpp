@@ -119,6 +119,9 @@ llvm::ArrayRef<ExternalSymbol> attn::getAllowedSymbols() {
       ATTN_MATH_2(fmin),
       ATTN_MATH_2(fmod),
       ATTN_MATH_2(pow),
+      // What LLVM makes of the sine and cosine of one value.
+      ATTN_SYMBOL(sincos),
+      ATTN_SYMBOL(sincosf),
       {"fma", reinterpret_cast<void *>(
                   static_cast<double (*)(double, double, double)>(&::fma))},
       {"fmaf", reinterpret_cast<void *>(

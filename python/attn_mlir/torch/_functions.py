@@ -163,8 +163,8 @@ def _choose(condition: Symbol, a: Value, b: Value) -> Value:
     return where(condition, a, b)
 
 
-def _power(a: Symbol, b: Value) -> Value:
-    return a**b
+def _power(a: Symbol, exponent: Value) -> Value:
+    return a**exponent
 
 
 def _tan(x: Symbol) -> Value:
@@ -224,7 +224,7 @@ ELEMENTWISE: dict[str, Callable[..., Value]] = {
     "isposinf": lambda x: symbolic.as_kind(x, FLOAT) == math.inf,
     "le": lambda a, b: a <= b,
     "leaky_relu": _leaky,
-    "lerp": lambda a, b, weight: a + (b - a) * weight,
+    "lerp": lambda x, end, weight: x + (end - x) * weight,
     "log": symbolic.log,
     "log10": lambda x: symbolic.log(x) * (1.0 / math.log(10.0)),
     "log1p": symbolic.log1p,

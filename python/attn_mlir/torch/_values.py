@@ -111,6 +111,8 @@ class _Operators:
             fail(f"'.{name}' changes a traced value in place, which is not traced")
         if name not in ELEMENTWISE and name not in _STRUCTURAL:
             fail(f"'.{name}' of a traced tensor is not supported")
+        if name == "where":  # its first argument is the value, not the condition
+            return lambda condition, other: apply(name, (condition, self, other), {})
         return partial(_method, name, self)
 
     @property
@@ -322,11 +324,8 @@ def _elementwise(
     args: Sequence[Any],
     kwargs: dict[str, Any],
 ) -> Any:
-    for name in ("self", "input", "condition"):
-        if name in kwargs and not args:
-            args = (kwargs.pop(name),)
-    if "other" in kwargs:
-        args = (*args, kwargs.pop("other"))
+    named_first = ("condition", "input", "self", "other")
+    args = (*args, *(kwargs.pop(name) for name in named_first if name in kwargs))
     tensors = [each for each in args if isinstance(each, TracedTensor)]
     named = [each for each in kwargs.values() if isinstance(each, TracedTensor)]
     if named:

@@ -20,7 +20,7 @@ from .block_mask import (
 )
 from .library import flex_op, run_flex
 from .mods import CallableMod, ModScore, check_mod
-from .paths import follow, paths
+from .paths import follow, is_readable, paths
 from .structure import is_pinned, serialize
 
 __all__ = ["AuxOutput", "AuxRequest", "flex_attention"]
@@ -109,18 +109,45 @@ def flex_attention(
         check_lengths(block_mask, B, H, L, key.shape[2])
     lse = return_lse or (return_aux is not None and return_aux.lse)
     maximum = return_aux is not None and return_aux.max_scores
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() and not _has_objects(score_mod, block_mask):
         out, sums, largest = _as_operator(
             query, key, value, score_mod, block_mask, scale, lse, maximum
         )
     else:
-        score, mask = _parts(score_mod, block_mask, query.dtype)
-        out, sums, largest = run_flex(
-            query, key, value, score, mask, scale, lse, maximum, options
+        call = _outside if torch.compiler.is_compiling() else _called
+        out, sums, largest = call(
+            query, key, value, score_mod, block_mask, scale, lse, maximum, options
         )
     if return_aux is None:
         return (out, sums) if return_lse else out
     return out, _aux_type(return_aux)(lse=sums, max_scores=largest)
+
+
+def _has_objects(score_mod: Any, block_mask: Any) -> bool:
+    """Whether objects of ours stand for callables; Dynamo cannot guard them."""
+    if not torch.compiler.is_dynamo_compiling():
+        return False
+    mask_mod = None if block_mask is None else block_mask.mask_mod
+    return isinstance(score_mod, Score) or isinstance(mask_mod, Mask)
+
+
+def _called(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    score_mod: Any,
+    block_mask: Any,
+    scale: float | None,
+    lse: bool,
+    maximum: bool,
+    options: Options | None,
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    score, mask = _parts(score_mod, block_mask, query.dtype)
+    return run_flex(query, key, value, score, mask, scale, lse, maximum, options)
+
+
+_disable: Callable[[_F], _F] = torch.compiler.disable
+_outside = _disable(_called)
 
 
 def _aux_type(request: Any) -> Any:
@@ -200,10 +227,8 @@ def _traced(
     if not torch.compiler.is_dynamo_compiling():
         made = _made(name, mod, wide)
         return serialize(made, heads, name == "score_mod"), list(made.arrays)
+    is_readable(mod)
     found = _traced_paths(name, mod, heads, wide)
-    if found == "":
-        # Leaves the compiled region for the ordinary call.
-        torch._dynamo.graph_break()
     text, pinned, leaves = found.split(SECTION)
     tensors, others = follow(mod, leaves)
     if pinned == "1":
@@ -231,13 +256,13 @@ def _made(name: str, mod: Any, wide: bool) -> CallableMod:
 
 @_constant
 def _traced_paths(name: str, mod: Any, heads: int, wide: bool) -> str:
-    """Text, whether shapes matter, and paths of a mod; "" for objects of ours."""
-    if isinstance(mod, (Mask, Score)):
-        return ""
+    """Text, whether shapes matter, and paths of a mod."""
     made = _made(name, mod, wide)
     score = name == "score_mod"
     pinned = "1" if is_pinned(made, heads, score) else "0"
-    return SECTION.join((serialize(made, heads, score), pinned, paths(mod)))
+    return SECTION.join(
+        (serialize(made, heads, score), pinned, paths(mod, made.originals))
+    )
 
 
 @_constant

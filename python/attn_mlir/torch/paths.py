@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,26 +19,26 @@ from .._arrays import is_array
 from ..capture import MAX_LEAVES, global_names, is_opaque, is_torch_module, state_of
 from ..errors import ArgumentError
 
-__all__ = ["follow", "paths"]
+__all__ = ["follow", "is_readable", "paths"]
 
 _STEP, _FIELD, _LEAF = "\x1f", "\x1e", "\x1d"
 _MODULE_STATE = frozenset(torch.nn.Module().__dict__)
 
 
-def paths(function: Callable[..., Any]) -> str:
+def paths(function: Callable[..., Any], arrays: Sequence[Any]) -> str:
     """Leaves as "kind, slot, path"; kinds: t tensor, n number, v other value.
 
-    Slots number the tensors in the order in which a `Snapshot` lists them; a
-    tensor reached twice has its slot twice.
+    Slots are positions in `arrays`, the captures that a `Snapshot` lists; a tensor
+    that is reached twice is there twice.
     """
-    slots: dict[int, int] = {}
+    slots = {id(each): slot for slot, each in enumerate(arrays)}
     lines = []
     for count, (kind, path, value) in enumerate(_leaves(function, (), ())):
         if count >= MAX_LEAVES:
             raise ArgumentError(
                 f"a mod captures at most {MAX_LEAVES} values under torch.compile"
             )
-        slot = slots.setdefault(id(value), len(slots)) if kind == "t" else -1
+        slot = slots[id(value)] if kind == "t" else -1
         lines.append(_FIELD.join((kind, str(slot), _STEP.join(path))))
     return _LEAF.join(lines)
 
@@ -119,10 +119,10 @@ def _object_parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 def follow(function: Any, text: str) -> tuple[list[Any], list[Any]]:
     """Tensors by slot, and the other values; written for Dynamo to trace."""
-    tensors: list[Any] = []
+    tensors: dict[int, Any] = {}
     others: list[Any] = []
     if text == "":
-        return tensors, others
+        return [], others
     for line in text.split(_LEAF):
         kind, slot, path = line.split(_FIELD)
         value = function
@@ -134,9 +134,21 @@ def follow(function: Any, text: str) -> tuple[list[Any], list[Any]]:
             others.append(hash(value))
         elif kind == "v":
             others.append(value)
-        elif int(slot) == len(tensors):
-            tensors.append(value)
-    return tensors, others
+        else:
+            # Looked at even if it is there twice: that must stay so.
+            others.append(value.dim())
+            tensors[int(slot)] = value
+    return [tensors[slot] for slot in range(len(tensors))], others
+
+
+def is_readable(function: Any) -> bool:
+    """Leaves the graph where Dynamo itself made the function, which has no
+    closure that could be read."""
+    if isinstance(function, functools.partial):
+        return is_readable(function.func)
+    if isinstance(function, types.FunctionType):
+        return function.__closure__ is None or len(function.__closure__) > 0
+    return True
 
 
 def _next(value: Any, kind: str, name: str) -> Any:
