@@ -109,7 +109,9 @@ def flex_attention(
         check_lengths(block_mask, B, H, L, key.shape[2])
     lse = return_lse or (return_aux is not None and return_aux.lse)
     maximum = return_aux is not None and return_aux.max_scores
-    if torch.compiler.is_compiling() and not _has_objects(score_mod, block_mask):
+    if torch.compiler.is_compiling() and not _has_objects(
+        score_mod, block_mask, options
+    ):
         out, sums, largest = _as_operator(
             query, key, value, score_mod, block_mask, scale, lse, maximum
         )
@@ -123,12 +125,21 @@ def flex_attention(
     return out, _aux_type(return_aux)(lse=sums, max_scores=largest)
 
 
-def _has_objects(score_mod: Any, block_mask: Any) -> bool:
-    """Whether objects of ours stand for callables; Dynamo cannot guard them."""
+def _has_objects(score_mod: Any, block_mask: Any, options: Options | None) -> bool:
+    """Whether there are objects of ours, which Dynamo cannot guard."""
     if not torch.compiler.is_dynamo_compiling():
+        if options is not None:
+            raise ArgumentError(
+                "argument 'kernel_options' expects a dict under torch.export, but got "
+                "am.Options"
+            )
         return False
     mask_mod = None if block_mask is None else block_mask.mask_mod
-    return isinstance(score_mod, Score) or isinstance(mask_mod, Mask)
+    return (
+        options is not None
+        or isinstance(score_mod, Score)
+        or isinstance(mask_mod, Mask)
+    )
 
 
 def _called(

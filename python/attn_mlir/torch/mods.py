@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -76,23 +77,32 @@ def check_mod(name: str, mod: object, count: int) -> None:
             f"argument '{name}' expects a callable {names}, but got "
             f"{type(mod).__name__}"
         )
+    needed = _needed(mod)
+    if needed is not None and needed != count:
+        raise ArgumentError(
+            f"argument '{name}' expects a callable {names}, but got one of {needed} "
+            "arguments"
+        )
+
+
+def _needed(mod: Callback) -> int | None:
+    """How many positional arguments a callable needs, None if it takes any."""
+    if type(mod) is FunctionType:  # a tenth of the time of inspect.signature
+        code = mod.__code__
+        if code.co_flags & inspect.CO_VARARGS:
+            return None
+        return code.co_argcount - len(mod.__defaults__ or ())
     try:
         parameters = inspect.signature(mod).parameters.values()
     except (TypeError, ValueError):
-        return
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        return None
     if any(each.kind == inspect.Parameter.VAR_POSITIONAL for each in parameters):
-        return
-    needed = [
-        each
+        return None
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(
+        each.kind in kinds and each.default is inspect.Parameter.empty
         for each in parameters
-        if each.kind in kinds and each.default is inspect.Parameter.empty
-    ]
-    if len(needed) != count:
-        raise ArgumentError(
-            f"argument '{name}' expects a callable {names}, but got one of "
-            f"{len(needed)} arguments"
-        )
+    )
 
 
 class Mod:

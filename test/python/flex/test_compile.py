@@ -216,6 +216,10 @@ def test_mask_objects_leave_the_graph() -> None:
     block_mask = ours.create_block_mask(am.masks.causal(), 1, 1, 96, 96)
     fast = torch.compile(attend, backend="eager")
     same(fast(q, k, v, None, block_mask), attend(q, k, v, None, block_mask))
+    options = am.Options(block_queries=16)
+    fast = torch.compile(ours.flex_attention, backend="eager")
+    wanted = ours.flex_attention(q, k, v, kernel_options=options)
+    assert torch.equal(fast(q, k, v, kernel_options=options), wanted)
 
 
 def test_all_outputs() -> None:
@@ -306,13 +310,22 @@ def test_export_of_dynamic_lengths() -> None:
 BIAS = torch.randn(2)
 
 
-def test_export_of_mask_objects() -> None:
+@pytest.mark.parametrize(
+    ("mask_mod", "options", "message"),
+    [
+        (am.masks.causal(), None, "argument 'block_mask' expects a torch callable"),
+        (ours.noop_mask, am.Options(), "expects a dict under torch.export"),
+    ],
+)
+def test_export_of_objects(mask_mod: Any, options: Any, message: str) -> None:
     class Plain(torch.nn.Module):
         def forward(self, q: Any, k: Any, v: Any) -> Any:
-            block_mask = ours.create_block_mask(am.masks.causal(), 1, 1, 96, 96)
-            return ours.flex_attention(q, k, v, None, block_mask)
+            block_mask = ours.create_block_mask(mask_mod, 1, 1, 96, 96)
+            return ours.flex_attention(
+                q, k, v, None, block_mask, kernel_options=options
+            )
 
-    with pytest.raises(am.ArgumentError, match="argument 'block_mask' expects a torch"):
+    with pytest.raises(am.ArgumentError, match=message):
         torch.export.export(Plain(), draw())
 
 

@@ -159,6 +159,16 @@ def test_block_mask_of_torch(block: Any) -> None:
             close(out, expected(q, k, v, bias, mod)[0], q.dtype)
 
 
+def test_sliced_block_mask_of_torch() -> None:
+    q, k, v = draw()
+    part = theirs.create_block_mask(causal, 1, 1, 96, 96, "cpu", 32)[:, :, :]
+    with pytest.raises(am.TraceError, match="from a sliced BlockMask"):
+        ours.flex_attention(q, k, v, None, part)
+    part.mask_mod = causal
+    out = ours.flex_attention(q, k, v, None, part)
+    close(out, expected(q, k, v, None, causal)[0], q.dtype)
+
+
 def blocks(rows: list[list[int]], width: int) -> tuple[Any, Any]:
     """Counts and columns of one batch element and head."""
     counts = torch.tensor([len(row) for row in rows], dtype=torch.int32)
@@ -234,7 +244,7 @@ def test_kernel_options() -> None:
     close(ours.flex_attention(q, k, v, bias, kernel_options=options), wanted, q.dtype)
     with pytest.raises(am.ArgumentError, match="FlexKernelOptions, but got 'BLOCK'"):
         ours.flex_attention(q, k, v, kernel_options={"BLOCK": 64})
-    with pytest.raises(am.ArgumentError, match="expects a dict or am.Options"):
+    with pytest.raises(am.ArgumentError, match=r"expects a dict or am\.Options"):
         ours.flex_attention(q, k, v, kernel_options=3)
 
 
