@@ -251,16 +251,21 @@ _known: dict[Hashable, bool] = {}
 
 def _masks(mod: Mod, heads: int) -> bool:
     """Whether a score_mod has branches that are -inf; traced once per kind."""
-    key = (mod.key, heads)
-    found = _known.get(key)
-    if found is None:
-        tracing = Tracing(mod.arrays, heads)
-        keep = ModKeeps(mod).predicate(tracing.position)
-        found = not _is_constant(tracing.graph, tracing.graph.lift(keep).node, True)
-        if not tracing.pinned:
-            if len(_known) >= _MAX_KNOWN:
-                _known.clear()
-            _known[key] = found
+    plain = (mod.key, heads)
+    found = _known.get(plain)
+    if found is not None:
+        return found
+    # Some expressions depend on the shapes of what they capture.
+    shaped = (*plain, tuple(tuple(each.shape) for each in mod.arrays))
+    found = _known.get(shaped)
+    if found is not None:
+        return found
+    tracing = Tracing(mod.arrays, heads)
+    keep = ModKeeps(mod).predicate(tracing.position)
+    found = not _is_constant(tracing.graph, tracing.graph.lift(keep).node, True)
+    if len(_known) >= _MAX_KNOWN:
+        _known.clear()
+    _known[shaped if tracing.pinned else plain] = found
     return found
 
 
