@@ -449,26 +449,6 @@ class Symbol:
             fail(f"numpy.{func.__name__} with keywords cannot be traced")
         return apply_named(func.__name__, args)
 
-    # What callables written for torch ask of an index.
-
-    device = "cpu"
-
-    def to(self, target: object) -> Symbol:
-        if str(target) != self.device:
-            fail(f"the conversion to {target} cannot be traced")
-        return self
-
-    def new_ones(self, shape: tuple[()], **keywords: object) -> Symbol:
-        return self._filled("new_ones", shape, True)
-
-    def new_zeros(self, shape: tuple[()], **keywords: object) -> Symbol:
-        return self._filled("new_zeros", shape, False)
-
-    def _filled(self, name: str, shape: tuple[()], value: bool) -> Symbol:
-        if shape != ():
-            fail(f"'{name}' of a symbol makes a scalar: expected shape ()")
-        return self.graph.constant(value)
-
     @classmethod
     def __torch_function__(
         cls, func: Any, types: object, args: Any = (), kwargs: Any = None

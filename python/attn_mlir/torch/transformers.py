@@ -18,11 +18,11 @@ import torch
 from .. import masks, scores
 from .._attention import attention
 from .._checks import Attribute, Signature
-from ..capture import Snapshot
 from ..errors import ArgumentError, TraceError
 from ..masks import Mask
-from ..symbolic import Symbol, Value
-from ..trace import Position, call
+from ..symbolic import Value
+from ..trace import Position
+from .mods import CallableMod, ModMask
 
 __all__ = ["PatternMask", "register_transformers"]
 
@@ -59,39 +59,34 @@ class _Fixed(Mask):
         return repr(self._inner)
 
 
-class _Pattern(Mask):
-    """transformers' callable, which counts from the first token of the text.
+class _Shifted(Mask):
+    """A mask of positions in the text, where query and key 0 have offsets.
 
     The offsets are arrays, so that other offsets do not make other kernels.
     """
 
-    def __init__(
-        self, function: Callable[..., Any], q_offset: int, kv_offset: int
-    ) -> None:
-        self._function = function
+    def __init__(self, inner: Mask, q_offset: int, kv_offset: int) -> None:
+        self._inner = inner
         offsets = (q_offset, kv_offset)
         self._offsets = [np.asarray(each) if each else None for each in offsets]
 
     def signature(self) -> Signature:
-        snapshot = Snapshot(self._function)
+        inner = self._inner.signature()
         given = [each for each in self._offsets if each is not None]
-        shape = tuple(each is None for each in self._offsets)
-        key = ("transformers", shape, snapshot.key)
-        return Signature(key, (*snapshot.arrays, *given))
+        shifts = tuple(each is not None for each in self._offsets)
+        return Signature(("shifted", shifts, inner.key), (*inner.arrays, *given))
 
     def predicate(self, at: Position) -> Value:
         i, j = (
             index if offset is None else index + at.wrap(offset)
             for index, offset in zip((at.i, at.j), self._offsets, strict=True)
         )
-        indices = (at.b, at.h, i, j)
-        if isinstance(at.j, Symbol):
-            return call(self._function, indices, at)
-        tensors = [torch.as_tensor(each) for each in indices]
-        return self._function(*tensors).numpy()
+        values = {"b": at.b, "h": at.h, "i": i, "j": j}
+        values.update(B=at.B, H=at.H, L=at.L, S=at.S)
+        return self._inner.predicate(Position(values, at.heads, at.wrap))
 
     def __repr__(self) -> str:
-        return f"am.masks.fn({self._function!r})"
+        return repr(self._inner)
 
 
 class _KeyRange(Mask):
@@ -243,7 +238,8 @@ def _pattern_mask(arguments: dict[str, Any]) -> PatternMask:
             )
             mask = _key_mask(padding[:, kv_offset:end])
         if function is not hf.bidirectional_mask_function:
-            pattern = _Pattern(function, q_offset, kv_offset)
+            traced = ModMask(CallableMod("mask_function", function, False))
+            pattern = _Shifted(traced, q_offset, kv_offset)
             mask = pattern if mask is None else pattern & mask
     return PatternMask(None if mask is None else _Fixed(mask), arguments)
 
