@@ -50,13 +50,13 @@ TaskBuilder::State TaskBuilder::keyLoop(const State &state, Value firstQuery,
   b.setInsertionPointToStart(loop.getBody());
   Value firstKey = loop.getInductionVar();
   Value here = remaining(bounds.hi, firstKey, schedule.blockKeys);
-  auto [key, value] = keyAndValue(firstKey, here);
+  KeyBlock keys = keyAndValue(firstKey, here);
   State carried(loop.getRegionIterArgs());
   State next =
-      shared ? sharedBlocks(carried, firstQuery, numRows, key, value, firstKey,
-                            here)
+      shared ? sharedBlocks(carried, firstQuery, numRows, keys, firstKey, here)
              : step(carried,
-                    {packedQuery, key, value, firstQuery, numRows, firstKey},
+                    {packedQuery, keys.key, keys.value, firstQuery, numRows,
+                     firstKey, /*list=*/{}, keys.rows},
                     /*masked=*/false);
   scf::YieldOp::create(b, loc, next);
   return State(loop.getResults());
@@ -98,10 +98,11 @@ TaskBuilder::segmentedKeyLoop(const State &state, Value firstQuery,
   }
   Value firstKey = add(start, mul(sub(index, skipped), block));
   Value here = remaining(end, firstKey, schedule.blockKeys);
-  auto [key, value] = keyAndValue(firstKey, here);
-  State next = guardedStep(
-      State(loop.getRegionIterArgs()),
-      {packedQuery, key, value, firstQuery, numRows, firstKey}, isInside);
+  KeyBlock keys = keyAndValue(firstKey, here);
+  State next = guardedStep(State(loop.getRegionIterArgs()),
+                           {packedQuery, keys.key, keys.value, firstQuery,
+                            numRows, firstKey, /*list=*/{}, keys.rows},
+                           isInside);
   scf::YieldOp::create(b, loc, next);
   return State(loop.getResults());
 }
@@ -110,8 +111,10 @@ TaskBuilder::segmentedKeyLoop(const State &state, Value firstQuery,
 // Keys and values of a block
 //===----------------------------------------------------------------------===//
 
-std::pair<Value, Value> TaskBuilder::keyAndValue(Value firstKey,
-                                                 Value numKeysHere) {
+TaskBuilder::KeyBlock TaskBuilder::keyAndValue(Value firstKey,
+                                               Value numKeysHere) {
+  if (op.hasKeyRows())
+    return keyAndValueAt(lookUpRows(firstKey, /*list=*/{}, numKeysHere));
   Ranges ranges{};
   ranges[kBatch] = {batch, b.getIndexAttr(1), false};
   ranges[kHead] = {head, b.getIndexAttr(1), false};
@@ -128,7 +131,7 @@ std::pair<Value, Value> TaskBuilder::keyAndValue(Value firstKey,
   if (convert || schedule.bf16Pairs || valueSlice.kept.front() != kKey)
     value = packRows(value, valueSlice.kept, numKeysHere, valueWidth,
                      schedule.bf16Pairs);
-  return {key, value};
+  return {key, value, {}};
 }
 
 // A key block as rows the step can read, converted or in pairs of rows.
@@ -169,7 +172,7 @@ Value TaskBuilder::packRows(Value source, ArrayRef<unsigned> kept, Value rows,
 // All query blocks of the task for one key block.
 TaskBuilder::State TaskBuilder::sharedBlocks(const State &state,
                                              Value firstQuery, Value numRows,
-                                             Value key, Value value,
+                                             const KeyBlock &keys,
                                              Value firstKey,
                                              Value numKeysHere) {
   Value numBlocks = ceilDiv(numRows, constant(schedule.blockQueries));
@@ -184,7 +187,8 @@ TaskBuilder::State TaskBuilder::sharedBlocks(const State &state,
   State carried(loop.getRegionIterArgs()), part;
   for (Value whole : carried)
     part.push_back(blockOf(whole, block));
-  StepInputs in{blockOf(packedQuery, block), key, value, query, rows, firstKey};
+  StepInputs in{blockOf(packedQuery, block), keys.key, keys.value, query, rows,
+                firstKey, /*list=*/{}, keys.rows};
   auto insert = [&](const State &next) {
     State result;
     for (auto [value, whole] : llvm::zip(next, carried))
@@ -226,9 +230,13 @@ Value TaskBuilder::clipKeys(StepInputs &in,
     return tensor::ExtractSliceOp::create(b, loc, block, offsets, sizes,
                                           strides);
   };
-  in.key = shorten(in.key, count);
-  in.value = shorten(in.value,
-                     schedule.bf16Pairs ? ceilDiv(count, constant(2)) : count);
+  if (in.keyRows) {
+    in.keyRows = shorten(in.keyRows, count);
+  } else {
+    in.key = shorten(in.key, count);
+    Value rows = schedule.bf16Pairs ? ceilDiv(count, constant(2)) : count;
+    in.value = shorten(in.value, rows);
+  }
   if (bounds.fullLo == bounds.fullHi)
     return {};
   auto atMost = [&](Value lhs, Value rhs) {
@@ -300,7 +308,7 @@ TaskBuilder::State TaskBuilder::step(const State &state, const StepInputs &in,
   bool needsRows = in.rows && (masked || hasScoreRegion());
   auto result = OnlineAttentionOp::create(
       b, loc, TypeRange(ValueRange(state)), in.query, in.key, in.value, origin,
-      needsRows ? in.rows : Value(), in.inPlace ? in.list : Value(), state[0],
+      needsRows ? in.rows : Value(), in.keyRows, state[0],
       state[1], state[2], b.getF64FloatAttr(logitScale), stepMaps());
   copyRegions(result, in, masked);
   return State(result.getResults());

@@ -14,6 +14,7 @@
 #include "TaskBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace mlir::attn;
@@ -84,27 +85,65 @@ TaskBuilder::KeyList TaskBuilder::gatherKeys(KeyRuns &runs, Value firstKey) {
           loop.getResult(1)};
 }
 
-std::pair<Value, Value> TaskBuilder::listedKeyAndValue(Value list,
-                                                       bool &inPlace) {
+Value TaskBuilder::lookUpRows(Value firstKey, Value list, Value count) {
+  Value empty = tensor::EmptyOp::create(
+      b, loc, ArrayRef<int64_t>{schedule.blockKeys}, b.getIndexType());
+  auto loop = scf::ForOp::create(b, loc, constant(0), count, constant(1),
+                                 ValueRange{empty});
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Value entry = loop.getInductionVar();
+    Value position =
+        list ? tensor::ExtractOp::create(b, loc, list, ValueRange{entry})
+             : add(firstKey, entry);
+    Block &region = op.getKeyRows().front();
+    IRMapping mapping;
+    mapping.map(region.getArguments(),
+                SmallVector<Value>{batch, head, position});
+    for (Operation &inner : region.without_terminator())
+      b.clone(inner, mapping);
+    Value row =
+        mapping.lookupOrDefault(region.getTerminator()->getOperand(0));
+    Value next = tensor::InsertOp::create(b, loc, row, loop.getRegionIterArg(0),
+                                          ValueRange{entry});
+    scf::YieldOp::create(b, loc, next);
+  }
+  SmallVector<OpFoldResult> offset = {b.getIndexAttr(0)},
+                            size = {getAsOpFoldResult(count)},
+                            stride = {b.getIndexAttr(1)};
+  return tensor::ExtractSliceOp::create(b, loc, loop.getResult(0), offset, size,
+                                        stride);
+}
+
+TaskBuilder::KeyBlock TaskBuilder::keyAndValueAt(Value rows) {
+  // Key and value may have another number of rows than there are keys.
+  auto numRows = [&](Value operand, AffineMap map) -> OpFoldResult {
+    for (auto [position, expr] : llvm::enumerate(map.getResults()))
+      if (expr.isFunctionOfDim(kKey))
+        return tensor::getMixedSize(b, loc, operand, position);
+    return b.getIndexAttr(1);
+  };
   Ranges ranges{};
   ranges[kBatch] = {batch, b.getIndexAttr(1), false};
   ranges[kHead] = {head, b.getIndexAttr(1), false};
-  ranges[kKey] = {b.getIndexAttr(0), getAsOpFoldResult(numKeys), true};
   ranges[kWidth] = {b.getIndexAttr(0), getAsOpFoldResult(width), true};
   ranges[kValueWidth] = {b.getIndexAttr(0), getAsOpFoldResult(valueWidth),
                          true};
   Slice keySlice, valueSlice;
+  ranges[kKey] = {b.getIndexAttr(0), numRows(op.getKey(), maps[1]), true};
   Value key = extract(op.getKey(), maps[1], ranges, &keySlice);
+  ranges[kKey] = {b.getIndexAttr(0), numRows(op.getValue(), maps[2]), true};
   Value value = extract(op.getValue(), maps[2], ranges, &valueSlice);
-  inPlace = !schedule.convertKeysAndValues && !schedule.bf16Pairs &&
-            keySlice.kept.front() == kKey && valueSlice.kept.front() == kKey;
-  if (inPlace)
-    return {key, value};
+  if (!schedule.convertKeysAndValues && !schedule.bf16Pairs &&
+      keySlice.kept.front() == kKey && valueSlice.kept.front() == kKey)
+    return {key, value, rows};
   Value count = getValueOrCreateConstantIndexOp(
-      b, loc, tensor::getMixedSize(b, loc, list, 0));
-  return {packRows(key, keySlice.kept, count, width, /*pairs=*/false, list),
+      b, loc, tensor::getMixedSize(b, loc, rows, 0));
+  return {packRows(key, keySlice.kept, count, width, /*pairs=*/false, rows),
           packRows(value, valueSlice.kept, count, valueWidth,
-                   schedule.bf16Pairs, list)};
+                   schedule.bf16Pairs, rows),
+          {}};
 }
 
 TaskBuilder::State TaskBuilder::listedStep(const State &state,
@@ -121,7 +160,11 @@ TaskBuilder::State TaskBuilder::listedStep(const State &state,
     in.firstQuery = firstRows.front();
   else if (isGrid())
     in.rows = Value();
-  std::tie(in.key, in.value) = listedKeyAndValue(keys, in.inPlace);
+  Value rows = op.hasKeyRows() ? lookUpRows({}, keys, count) : keys;
+  KeyBlock block = keyAndValueAt(rows);
+  in.key = block.key;
+  in.value = block.value;
+  in.keyRows = block.rows;
   Value full = list.full;
   if (getConstantIntValue(full) == 0)
     full = Value();

@@ -83,6 +83,8 @@ static unsigned getDim(AffineExpr expr) {
 }
 
 Value TaskBuilder::getSize(OpBuilder &builder, AttentionOp op, unsigned dim) {
+  if (dim == kKey && op.hasKeyRows())
+    return op.getNumKeys();
   SmallVector<Value> operands = op.getRoleOperands();
   SmallVector<AffineMap> maps = op.getRoleMaps();
   for (auto [operand, map] : llvm::zip(operands, maps))

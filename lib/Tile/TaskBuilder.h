@@ -104,22 +104,27 @@ private:
   State listedStep(const State &state, const KeyList &list);
   State segmentedKeyLoop(const State &state, Value firstQuery, Value numRows,
                          const MaskAnalysis::KeyBounds &bounds);
-  std::pair<Value, Value> keyAndValue(Value firstKey, Value numKeysHere);
-  /// Key and value at the listed rows: in place, where the step can read them
-  /// so, or packed.
-  std::pair<Value, Value> listedKeyAndValue(Value list, bool &inPlace);
+  /// The keys and values of a step, in place where it can read them so.
+  struct KeyBlock {
+    Value key, value, rows;
+  };
+  KeyBlock keyAndValue(Value firstKey, Value numKeysHere);
+  KeyBlock keyAndValueAt(Value rows);
+  /// The rows that hold keys: from `firstKey` on, or of a list of positions.
+  Value lookUpRows(Value firstKey, Value list, Value count);
   Value packRows(Value source, ArrayRef<unsigned> kept, Value rows,
                  Value columns, bool pairs, Value gather = {});
   State sharedBlocks(const State &state, Value firstQuery, Value numRows,
-                     Value key, Value value, Value firstKey, Value numKeysHere);
+                     const KeyBlock &block, Value firstKey, Value numKeysHere);
   /// One key block for one query block; `full` says at run time whether all
   /// pairs are kept, and is null when that is not known to happen.
   struct StepInputs {
     Value query, key, value, firstQuery, rows, firstKey;
     /// The positions of the keys, when they do not follow each other.
     Value list = {};
-    /// Key and value hold all keys; otherwise those of the list, in its order.
-    bool inPlace = false;
+    /// The rows of key and value that hold the keys, when key and value are
+    /// whole; otherwise they hold the step's keys, in order.
+    Value keyRows = {};
   };
   Value clipKeys(StepInputs &in, const MaskAnalysis::KeyBounds &bounds,
                  Value endKey);

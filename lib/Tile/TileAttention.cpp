@@ -73,6 +73,9 @@ static bool supportsFeatureLanes(AttentionOp op) {
   bool hasHeads = llvm::any_of(maps[0].getResults(), [](AffineExpr expr) {
     return expr.isFunctionOfDim(kHead);
   });
+  // The heads of a group are computed at once: their keys must be the same.
+  if (op.hasKeyRows() && !op.getKeyRows().getArgument(1).use_empty())
+    return false;
   int64_t key = getDivisor(maps[1]), value = getDivisor(maps[2]);
   return key == value && (key > 0 || !hasHeads);
 }
@@ -121,9 +124,6 @@ LogicalResult mlir::attn::tileAttention(RewriterBase &rewriter, AttentionOp op,
   if (op.getScores() || op.getMasks())
     return op.emitOpError("expects mask and score attributes to be expanded "
                           "before tiling (run attn-expand)");
-  if (op.hasKeyRows())
-    return op.emitOpError("expects keys in the order of their rows, but got a "
-                          "'key_rows' region, which cannot be tiled");
   rewriter.setInsertionPoint(op);
   AttentionSizes sizes = getStaticSizes(op);
   std::optional<TileMask> mask, split;

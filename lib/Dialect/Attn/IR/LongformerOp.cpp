@@ -72,7 +72,8 @@ static Value createPart(RewriterBase &rewriter, LongformerOp op,
   auto part = AttentionOp::create(
       rewriter, op.getLoc(), TypeRange{output.getType()}, inputs[0], inputs[1],
       inputs[2], op.getScale(), /*sinks=*/Value(),
-      /*score_operands=*/ValueRange(), /*mask_operands=*/ValueRange(), output,
+      /*score_operands=*/ValueRange(), /*mask_operands=*/ValueRange(),
+      /*num_keys=*/Value(), output,
       /*lse=*/Value(), op.getScaleValueAttr(), /*scores=*/ArrayAttr(),
       /*masks=*/ArrayAttr(), /*score_operand_counts=*/DenseI32ArrayAttr(),
       /*mask_operand_counts=*/DenseI32ArrayAttr(), op.getIndexingMapsAttr());
