@@ -399,7 +399,7 @@ ParseResult LongformerOp::parse(OpAsmParser &parser, OperationState &result) {
   if (parseOptionalScale(parser, scale, scaleType, properties.scale_value) ||
       parser.parseKeyword("window") || parser.parseLParen() ||
       parser.parseInteger(window) || parser.parseRParen() ||
-      parseTail(parser, result))
+      parseRegions(parser, result) || parseTail(parser, result))
     return failure();
   properties.window = parser.getBuilder().getI64IntegerAttr(window);
   return failure(
@@ -424,5 +424,6 @@ void LongformerOp::print(OpAsmPrinter &printer) {
                                    getWindowAttrName()};
   if (hasDefaultMaps(*this, getIndexingMapsAttr(), getDefaultMaps()))
     elided.push_back(getIndexingMapsAttrName());
+  printRegions(printer, *this);
   printTail(printer, *this, elided);
 }

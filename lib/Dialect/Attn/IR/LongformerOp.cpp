@@ -34,6 +34,7 @@ Value LongformerOp::getKeyOperand() { return getKey(); }
 Value LongformerOp::getValueOperand() { return getValue(); }
 Region &LongformerOp::getScoreRegion() { return getScore(); }
 Region &LongformerOp::getMaskRegion() { return getMask(); }
+bool LongformerOp::hasKeyRows() { return false; }
 FloatType LongformerOp::getComputeType() { return computeTypeFor(getQuery()); }
 
 SmallVector<AffineMap> LongformerOp::getRoleMaps() {
