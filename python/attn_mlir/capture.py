@@ -8,6 +8,7 @@ an earlier trace still holds: scalars by value, arrays by dtype and rank only.
 
 from __future__ import annotations
 
+import collections
 import dis
 import functools
 import inspect
@@ -89,6 +90,14 @@ def is_opaque(value: object) -> bool:
     return module.split(".")[0] in _OPAQUE_MODULES
 
 
+DICTS = (dict, collections.OrderedDict)
+
+
+def is_record(value: object) -> bool:
+    """Whether a value is a named tuple."""
+    return isinstance(value, tuple) and hasattr(type(value), "_fields")
+
+
 def is_torch_module(value: object) -> bool:
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.nn.Module)
@@ -140,11 +149,11 @@ class Snapshot:
             self._add_function(value)
         elif is_array(value):
             self._add_array(value)
-        elif kind in (tuple, list):
+        elif kind in (tuple, list) or is_record(value):
             parts.append((kind, len(value)))
             for each in value:
                 self._add(each)
-        elif kind is dict:
+        elif kind in DICTS:
             parts.append((kind, len(value)))
             for name, each in value.items():
                 self._add(name)
@@ -227,8 +236,10 @@ class Rebuild:
             return tuple(self(each) for each in value)
         if kind is list:
             return [self(each) for each in value]
-        if kind is dict:
-            return {name: self(each) for name, each in value.items()}
+        if is_record(value):
+            return kind(*(self(each) for each in value))
+        if kind in DICTS:
+            return kind((name, self(each)) for name, each in value.items())
         if kind is types.MethodType:
             return types.MethodType(self(value.__func__), self(value.__self__))
         if kind is functools.partial:

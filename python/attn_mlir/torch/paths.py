@@ -16,7 +16,15 @@ import numpy as np
 import torch
 
 from .._arrays import is_array
-from ..capture import MAX_LEAVES, global_names, is_opaque, is_torch_module, state_of
+from ..capture import (
+    DICTS,
+    MAX_LEAVES,
+    global_names,
+    is_opaque,
+    is_record,
+    is_torch_module,
+    state_of,
+)
 from ..errors import ArgumentError
 
 __all__ = ["follow", "is_readable", "paths"]
@@ -70,9 +78,9 @@ def _parts(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
     if kind is types.FunctionType:
         if not is_opaque(value):
             yield from _function_parts(value)
-    elif kind in (tuple, list):
+    elif kind in (tuple, list) or is_record(value):
         yield from ((f"i{n}", each) for n, each in enumerate(value))
-    elif kind is dict:
+    elif kind in DICTS:
         for name, each in value.items():
             if isinstance(name, (int, str)):
                 yield f"{'i' if isinstance(name, int) else 's'}{name}", each

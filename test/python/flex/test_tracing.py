@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -197,6 +198,11 @@ def test_captured_dtypes(dtype: Any) -> None:
     )
 
 
+class Pair(NamedTuple):
+    first: Any
+    second: float
+
+
 def test_where_they_are_captured() -> None:
     table = torch.randn(2)
 
@@ -226,6 +232,12 @@ def test_where_they_are_captured() -> None:
     check(Callable())
     check(functools.partial(lambda t, score, b, h, i, j: score * t[h], table))
     check(lambda score, b, h, i, j, t=table: score * t[h])
+    ordered = collections.OrderedDict(table=Pair(table, 2.0))
+    check(
+        lambda score, b, h, i, j: (
+            score * ordered["table"].first[h] + ordered["table"].second
+        )
+    )
     arrays = np.random.default_rng(0).standard_normal(2)
     q, k, v = draw()
     out = ours.flex_attention(q, k, v, lambda score, b, h, i, j: score * arrays[h])
