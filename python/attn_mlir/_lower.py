@@ -12,7 +12,7 @@ from .emit import Argument, Region, emit_region, extent_names, float_text
 from .masks import Mask
 from .ranges import Access
 from .scores import Score
-from .symbolic import Graph, as_bool, as_float, constant_value
+from .symbolic import Graph, as_bool, as_float, constant_value, reachable
 from .trace import Tracing
 
 
@@ -163,21 +163,11 @@ def _sizes_used(*parts: Lowered) -> set[str]:
     used = set()
     for part in parts:
         if part.graph is not None:
-            for number in _reachable(part.graph, part.root):
+            for number in reachable(part.graph, part.root):
                 node = part.graph.nodes[number]
                 if node.op == "var" and node.attr in _USED:
                     used.add(str(node.attr))
     return used
-
-
-def _reachable(graph: Graph, root: int) -> set[int]:
-    seen, pending = {root}, [root]
-    while pending:
-        for arg in graph.nodes[pending.pop()].args:
-            if arg not in seen:
-                seen.add(arg)
-                pending.append(arg)
-    return seen
 
 
 def _region(

@@ -148,6 +148,17 @@ class Graph:
         return tuple(self.nodes), tuple(self.captures)
 
 
+def reachable(graph: Graph, root: int) -> set[int]:
+    """The nodes that the value of `root` needs."""
+    seen, pending = {root}, [root]
+    while pending:
+        for arg in graph.nodes[pending.pop()].args:
+            if arg not in seen:
+                seen.add(arg)
+                pending.append(arg)
+    return seen
+
+
 def element_kind(dtype: str) -> str:
     """The symbolic type of a captured array's elements."""
     if dtype == "i1":

@@ -240,17 +240,45 @@ class TracedTensor(_Operators):
         fail("a traced tensor cannot become an array; is this function not traced?")
 
 
-def captured(graph: Graph, array: Any, stand_in: Any) -> TracedTensor:
-    """A captured tensor with dimensions, over the stand-in of the tracer."""
+def captured(
+    graph: Graph, array: Any, stand_in: Any, asked: Callable[[], None]
+) -> TracedTensor:
+    """A captured tensor with dimensions, over the stand-in of the tracer.
+
+    asked: called when the shape matters.
+    """
     element = element_of_dtype(array.dtype)
     assert element is not None
+
+    def shape() -> Shape:
+        asked()
+        return tuple(stand_in.shape)
+
     return TracedTensor(
         graph,
         int(array.ndim),
-        lambda: tuple(stand_in.shape),
+        shape,
         lambda index: stand_in[index],
         _DTYPES[element],
     )
+
+
+def unread(graph: Graph, array: Any) -> Any:
+    """Stands in for a captured tensor whose values reach no result."""
+    element = element_of_dtype(array.dtype)
+    assert element is not None
+    kind = symbolic.element_kind(element)
+    symbol = symbolic.as_kind(graph.variable("b"), kind)
+    return symbol if array.ndim == 0 else _Unread(tuple(array.shape), symbol)
+
+
+class _Unread:
+    def __init__(self, shape: Shape, symbol: Symbol) -> None:
+        self.shape = shape
+        self._symbol = symbol
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._symbol
 
 
 def _constant(graph: Graph, tensor: torch.Tensor) -> Value:

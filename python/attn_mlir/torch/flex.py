@@ -261,8 +261,9 @@ def _made(name: str, mod: Any, wide: bool) -> CallableMod:
             f"argument '{name}' expects a torch callable under torch.compile and "
             f"torch.export, but got {mod!r}"
         )
-    check_mod(name, mod, 5 if name == "score_mod" else 4)
-    return CallableMod(name, mod, wide)
+    score = name == "score_mod"
+    check_mod(name, mod, 5 if score else 4)
+    return CallableMod(name, mod, wide).restricted(score)
 
 
 @_constant

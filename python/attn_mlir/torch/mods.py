@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -21,9 +22,9 @@ from ..errors import ArgumentError
 from ..masks import Mask
 from ..ranges import evaluate
 from ..scores import Score
-from ..symbolic import Graph, Node, Symbol, Value, constant_value
+from ..symbolic import Graph, Node, Symbol, Value, constant_value, reachable
 from ..trace import Position, Tracing, invoke
-from ._values import WIDE, Guard, TorchSymbol, captured
+from ._values import WIDE, Guard, TorchSymbol, captured, unread
 
 __all__ = ["and_masks", "noop_mask", "or_masks"]
 
@@ -111,6 +112,10 @@ class Mod:
     arrays: tuple[Array, ...]
     key: Hashable
 
+    def restricted(self, score: bool) -> Mod:
+        """With only the tensors that are read, for a score_mod or a mask_mod."""
+        return self
+
     def trace(self, args: tuple[Symbol, ...], at: Position) -> Symbol:
         """The symbol the callable computes from symbols."""
         raise NotImplementedError
@@ -133,37 +138,70 @@ class CallableMod(Mod):
         self.function = function
         self.wide = wide
         snapshot = Snapshot(function)
-        # Kernels read tensors that autograd follows as they are.
         self.originals = snapshot.arrays
-        self.arrays = tuple(self._plain(each) for each in snapshot.arrays)
+        self.arrays = tuple(_detached(each) for each in snapshot.arrays)
         self.key: Hashable = (snapshot.key, wide)
+        self._shaped: set[int] = set()  # whose shapes the callable asked for
 
-    def _plain(self, array: Array) -> Array:
+    def restricted(self, score: bool) -> CallableMod:
+        """Without what it can reach but does not read, e.g. weights of `self`."""
+        slots = self._read(score)
+        self.originals = [self.originals[slot] for slot in slots]
+        for each in self.originals:
+            self._check(each)
+        self.arrays = tuple(self.arrays[slot] for slot in slots)
+        self.key = (self.key, slots)
+        return self
+
+    def _read(self, score: bool) -> tuple[int, ...]:
+        if not self.arrays:
+            return ()
+        shapes = tuple(tuple(each.shape) for each in self.arrays)
+        # Some expressions depend on the shapes of what they capture.
+        for key in ((self.key, score), (self.key, score, shapes)):
+            found = _slots.get(key)
+            if found is not None:
+                return found
+        tracing = Tracing(self.arrays, 1)
+        args: tuple[Symbol, ...] = tracing.position.indices
+        if score:
+            args = (tracing.graph.variable("s"), *args)
+        root = self.trace(args, tracing.position)
+        nodes = [tracing.graph.nodes[n] for n in reachable(tracing.graph, root.node)]
+        read = {int(str(node.attr)) for node in nodes if node.op == "load"}
+        read |= {n for n, x in enumerate(self.originals) if id(x) in self._shaped}
+        found = tuple(sorted(read))
+        if len(_slots) >= _MAX_KNOWN:
+            _slots.clear()
+        _slots[key if tracing.pinned else (self.key, score)] = found
+        return found
+
+    def _check(self, array: Array) -> None:
         if not is_torch(array):
-            return array
+            return
         if array.device.type != "cpu":
             raise ArgumentError(
                 f"argument '{self.name}' expects captured tensors on the CPU, but got "
                 f"one on '{array.device}'"
             )
-        if not array.requires_grad:
-            return array
-        if torch.is_grad_enabled():
+        if array.requires_grad and torch.is_grad_enabled():
             raise ArgumentError(
                 f"argument '{self.name}' captures a tensor of shape "
                 f"{tuple(array.shape)} that requires grad, but there is no backward "
                 "yet; use torch.no_grad() or detach()"
             )
-        return array.detach()
 
     def trace(self, args: tuple[Symbol, ...], at: Position) -> Symbol:
         graph = at.i.graph
         plain = {id(x): y for x, y in zip(self.originals, self.arrays, strict=True)}
 
         def wrap(array: Array) -> Any:
-            own = plain[id(array)]
-            stand_in = at.wrap(own)
-            return stand_in if own.ndim == 0 else captured(graph, own, stand_in)
+            own = plain.get(id(array))
+            stand_in = unread(graph, array) if own is None else at.wrap(own)
+            if array.ndim == 0:
+                return stand_in
+            asked = partial(self._shaped.add, id(array))
+            return captured(graph, array, stand_in, asked)
 
         before, graph.symbol = graph.symbol, TorchSymbol
         token = WIDE.set(self.wide)
@@ -180,11 +218,20 @@ class CallableMod(Mod):
             WIDE.reset(token)
 
 
+_MAX_KNOWN = 1024
+_slots: dict[Hashable, tuple[int, ...]] = {}
+
+
+def _detached(array: Array) -> Array:
+    """Kernels read tensors that autograd follows as they are."""
+    return array.detach() if is_torch(array) and array.requires_grad else array
+
+
 class ModMask(Mask):
     """A mask_mod."""
 
     def __init__(self, mod: Mod) -> None:
-        self._mod = mod
+        self._mod = mod.restricted(score=False)
 
     def signature(self) -> Signature:
         return Signature(("torch mask", self._mod.key), self._mod.arrays)
@@ -202,7 +249,7 @@ class ModScore(Score):
     """A score_mod without its -inf branches: those are its `ModKeeps`."""
 
     def __init__(self, mod: Mod) -> None:
-        self.mod = mod
+        self.mod = mod.restricted(score=True)
 
     def signature(self) -> Signature:
         return Signature(("torch score", self.mod.key), self.mod.arrays)
@@ -245,7 +292,6 @@ class ModKeeps(Mask):
         return "<-inf of score_mod>"
 
 
-_MAX_KNOWN = 1024
 _known: dict[Hashable, bool] = {}
 
 
@@ -275,15 +321,8 @@ def _is_constant(graph: Graph, number: int, value: object) -> bool:
 
 
 def _uses_score(graph: Graph, number: int) -> bool:
-    seen, pending = {number}, [number]
-    while pending:
-        node = graph.nodes[pending.pop()]
-        if node.op == "var" and node.attr == "s":
-            return True
-        new = [arg for arg in node.args if arg not in seen]
-        seen.update(new)
-        pending += new
-    return False
+    nodes = (graph.nodes[each] for each in reachable(graph, number))
+    return any(node.op == "var" and node.attr == "s" for node in nodes)
 
 
 _MINUS_INFINITY = -float("inf")

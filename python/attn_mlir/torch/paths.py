@@ -46,7 +46,14 @@ def paths(function: Callable[..., Any], arrays: Sequence[Any]) -> str:
             raise ArgumentError(
                 f"a mod captures at most {MAX_LEAVES} values under torch.compile"
             )
-        slot = slots[id(value)] if kind == "t" else -1
+        slot = slots.get(id(value), -1) if kind == "t" else -1
+        if kind == "t" and slot < 0:  # reached, but not read
+            continue
+        if kind == "t" and not isinstance(value, torch.Tensor):
+            raise ArgumentError(
+                "a mod captures torch tensors under torch.compile, but got a "
+                f"{type(value).__name__}"
+            )
         lines.append(_FIELD.join((kind, str(slot), _STEP.join(path))))
     return _LEAF.join(lines)
 
@@ -61,11 +68,9 @@ def _leaves(
     if kind in (int, float):
         yield "n", path, value
         return
-    if isinstance(value, torch.Tensor):
+    if is_array(value):
         yield "t", path, value
         return
-    if is_array(value):
-        raise ArgumentError("a mod captures torch tensors under torch.compile")
     if id(value) in inside:  # a function that calls itself
         return
     if kind is types.FunctionType or not isinstance(value, (tuple, list, dict)):

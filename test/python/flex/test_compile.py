@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from oracle import draw, ours, theirs, torch
 
@@ -222,6 +223,14 @@ def test_mask_objects_leave_the_graph() -> None:
     fast = torch.compile(ours.flex_attention, backend="eager")
     wanted = ours.flex_attention(q, k, v, kernel_options=options)
     assert torch.equal(fast(q, k, v, kernel_options=options), wanted)
+
+
+def test_numpy_arrays_are_refused() -> None:
+    q, k, v = draw()
+    table = np.ones(2)
+    fast = torch.compile(attend, backend="eager")
+    with pytest.raises(Exception, match=r"captures torch tensors under torch\.compile"):
+        fast(q, k, v, lambda score, b, h, i, j: score * table[h], None)
 
 
 def test_all_outputs() -> None:

@@ -14,6 +14,7 @@ import pytest
 from oracle import check, draw, expected, ours, torch
 
 import attn_mlir as am
+from attn_mlir.torch.mods import CallableMod
 
 Body = Callable[[Any, Any, Any], Any]
 
@@ -352,6 +353,33 @@ def test_tensors_that_require_grad() -> None:
         ours.flex_attention(q, k, v, score_mod)
     with torch.no_grad():
         check(score_mod)
+
+
+def test_captured_tensors_that_are_not_read() -> None:
+    """Weights beside the tensors a method reads are no arguments of the kernel."""
+
+    class Layer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.project = torch.nn.Linear(8, 8)
+            self.unused = torch.nn.Parameter(torch.tensor(2.0))
+            self.register_buffer("table", torch.randn(2))
+            self.register_buffer("shape_only", torch.zeros(7))
+
+        def score_mod(self, score: Any, b: Any, h: Any, i: Any, j: Any) -> Any:
+            self.project.weight[i % 8, j % 8] + self.unused + self.project.bias[i % 8]
+            return score * self.table[h]
+
+        def keep(self, b: Any, h: Any, i: Any, j: Any) -> Any:
+            return (i - j) % self.shape_only.shape[0] < 3
+
+    layer = Layer()
+    check(layer.score_mod, lambda b, h, i, j: layer.keep(b, h, i, j))
+    layer.shape_only = torch.zeros(5)
+    check(layer.score_mod, lambda b, h, i, j: layer.keep(b, h, i, j))
+    mod = CallableMod("score_mod", layer.score_mod, False)
+    assert len(mod.arrays) == 5
+    assert mod.restricted(score=True).arrays == (layer.table,)
 
 
 def test_dense_masks_and_tiles() -> None:
