@@ -114,8 +114,8 @@ static bool anyLeaf(const Sum *sum,
   });
 }
 
-/// 1: known in closed form; 2: reads integers of the row or of the key; 3: reads
-/// truth values of them; 4: some of it is not understood.
+/// 1: known in closed form; 2: reads integers of the row or of the key; 3:
+/// reads truth values of them; 4: some of it is not understood.
 static unsigned classOf(const Conjunct &conjunct, bool isSuperset) {
   if (isSuperset || conjunct.numOpaque)
     return 4;
@@ -124,7 +124,8 @@ static unsigned classOf(const Conjunct &conjunct, bool isSuperset) {
     if (atom->kind == NodeKind::Ge)
       (void)anyLeaf(atom->sum, [&](const Leaf *leaf) {
         if (leaf->kind == LeafKind::Table)
-          result = std::max(result, leaf->value.getType().isInteger(1) ? 3u : 2u);
+          result =
+              std::max(result, leaf->value.getType().isInteger(1) ? 3u : 2u);
         return false;
       });
   return result;

@@ -46,7 +46,7 @@ func.func @step(%q: memref<64x32xf32>, %k: memref<128x64xf32>,
 // CHECK-NOT: affine.apply
 // CHECK: index.add
 // CHECK: vector.from_elements {{.*}} : vector<16xindex>
-// CHECK: arith.cmpi sle, {{.*}} : vector<16xindex>
+// CHECK: arith.cmpi sle, {{.*}} : vector<16xi{{.*}}>
 // CHECK: arith.select
 // V3-LABEL: func.func @regions
 // BASE-LABEL: func.func @regions
@@ -86,20 +86,21 @@ func.func @regions(%q: memref<64x32xf32>, %k: memref<128x64xf32>,
 // CHECK: scf.for
 // CHECK: memref.load %[[K]][%[[ROW]], %
 // CHECK: memref.load %[[LIST]]
-// CHECK: arith.cmpi sle, {{.*}} : vector<16xindex>
+// CHECK: arith.cmpi sle, {{.*}} : vector<16xi{{.*}}>
 // CHECK-NOT: memref.load %[[LIST]]
-// CHECK: arith.cmpi sle, {{.*}} : vector<16xindex>
+// CHECK: arith.cmpi sle, {{.*}} : vector<16xi{{.*}}>
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
 // CHECK: %[[TESTED:.*]] = memref.load %[[LIST]]
 // CHECK: vector.load %[[V]][%[[TESTED]], %
 // CHECK: scf.if
+// CHECK: %[[COLUMNS:.*]] = memref.subview %[[V]]
 // CHECK: %[[FIRST:.*]] = scf.if
 // CHECK: memref.load %[[LIST]]
 // CHECK: scf.for {{.*}} %[[STEP:[^ ,]*]] = %[[FIRST]]) ->
 // CHECK: %[[NEXT:.*]] = memref.load %[[LIST]]
-// CHECK: memref.load %[[V]][%[[STEP]], %
+// CHECK: memref.load %[[COLUMNS]][%[[STEP]], %
 // CHECK-NOT: memref.load %[[LIST]]
-// CHECK: memref.load %[[V]][%[[STEP]], %
+// CHECK: memref.load %[[COLUMNS]][%[[STEP]], %
 // CHECK: scf.yield {{.*}}, %[[NEXT]] :
 // CHECK: } else {
 // CHECK: %[[GUARDED:.*]] = memref.load %[[LIST]]

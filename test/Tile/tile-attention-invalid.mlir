@@ -29,19 +29,3 @@ func.func @named_score(%q: tensor<64x64xf32>, %k: tensor<128x64xf32>,
     -> tensor<64x64xf32>
   return %out : tensor<64x64xf32>
 }
-
-// -----
-
-func.func @key_rows(%q: tensor<64x64xf32>, %k: tensor<128x64xf32>,
-                    %keys: index) -> tensor<64x64xf32> {
-  // expected-error @below {{expects keys in the order of their rows, but got a 'key_rows' region, which cannot be tiled}}
-  %out = attn.attention
-    ins(%q, %k, %k : tensor<64x64xf32>, tensor<128x64xf32>, tensor<128x64xf32>)
-    outs(%q : tensor<64x64xf32>)
-    key_rows(%keys : index) {
-    ^bb0(%b: index, %h: index, %j: index):
-      attn.yield %j : index
-    }
-    -> tensor<64x64xf32>
-  return %out : tensor<64x64xf32>
-}

@@ -105,6 +105,9 @@ static Kind kindOf(Operation *op) {
 /// No trial needs as many; a loop that runs further never ends.
 static constexpr int64_t kMaxSteps = 50'000'000;
 
+/// Trials have fewer rows and keys.
+static constexpr int64_t kMaxExtent = 1 << 12;
+
 /// Stands for entries that nobody wrote.
 static constexpr int64_t kUnwritten = INT64_MIN + 4242;
 
@@ -208,8 +211,8 @@ std::shared_ptr<Tensor> Interpreter::writable(Value value) {
   std::shared_ptr<Tensor> &held = tensors[slot(value)];
   if (!held)
     std::abort();
-  bool isLast = value.hasOneUse() && value.getParentBlock() ==
-                                         value.getUsers().begin()->getBlock();
+  bool isLast = value.hasOneUse() &&
+                value.getParentBlock() == value.getUsers().begin()->getBlock();
   if (isLast && held.use_count() == 1)
     return std::move(held);
   return std::make_shared<Tensor>(*held);
@@ -243,6 +246,15 @@ Interpreter::ProgramId Interpreter::compile(Block::iterator first,
       std::abort();
     }
     if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+      if (auto dense = dyn_cast<DenseIntElementsAttr>(constant.getValue())) {
+        Tensor tensor;
+        tensor.shape.assign(dense.getType().getShape().begin(),
+                            dense.getType().getShape().end());
+        for (const APInt &value : dense)
+          tensor.entries.push_back(value.getSExtValue());
+        setTensor(constant, std::move(tensor));
+        continue;
+      }
       auto value = cast<IntegerAttr>(constant.getValue()).getValue();
       input(constant) = value.getBitWidth() == 1 ? value.getZExtValue()
                                                  : value.getSExtValue();
@@ -458,9 +470,12 @@ void Interpreter::executeForall(const Instruction &instruction) {
   }
   SmallVector<int64_t, 4> counts = valuesOf(loop.getMixedUpperBound());
   forEachPosition(counts, [&](ArrayRef<int64_t> task) {
-    for (auto [variable, index] : llvm::zip_equal(loop.getInductionVars(), task))
+    for (auto [variable, index] :
+         llvm::zip_equal(loop.getInductionVars(), task))
       input(variable) = index;
     run(instruction.bodies[0]);
+    if (!error.empty())
+      return;
     for (Operation &op : loop.getTerminator().getYieldingOps()) {
       auto insert = cast<tensor::ParallelInsertSliceOp>(op);
       const Tensor &source = *tensors[slot(insert.getSource())];
@@ -512,6 +527,12 @@ bool Interpreter::executeStructured(const Instruction &instruction) {
   case Empty: {
     auto empty = cast<tensor::EmptyOp>(op);
     Tensor tensor{valuesOf(empty.getMixedSizes()), {}};
+    if (llvm::any_of(tensor.shape, [](int64_t extent) {
+          return extent < 0 || extent > kMaxExtent;
+        })) {
+      fail("tensor of a size that cannot be");
+      return true;
+    }
     tensor.entries.assign(tensor.size(), kUnwritten);
     setTensor(empty, std::move(tensor));
     return true;

@@ -48,7 +48,7 @@ public:
   /// Compiles the operations in [first, last) as a program of their own. Aborts
   /// on an unknown one.
   ProgramId compile(mlir::Block::iterator first, mlir::Block::iterator last);
-  void run(ProgramId program = 0);
+  void run(ProgramId program);
 
   /// What went wrong in some run; empty if nothing did.
   llvm::StringRef getError() const { return error; }

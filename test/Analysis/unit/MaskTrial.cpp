@@ -27,7 +27,16 @@ static constexpr int64_t kNumBatches = 4, kNumHeads = 4;
 
 /// Arguments of the outer block: two index symbols and a flag, then these, then
 /// the tables.
-enum Argument { Batch = 3, Head, FirstRow, LastRow, NumKeys, NumQueries, NumBatches, NumHeads };
+enum Argument {
+  Batch = 3,
+  Head,
+  FirstRow,
+  LastRow,
+  NumKeys,
+  NumQueries,
+  NumBatches,
+  NumHeads
+};
 
 /// Extents of tables that the sizes decide.
 static constexpr int64_t kRows = 0, kKeys = -1;
@@ -141,15 +150,16 @@ Value MaskTrial::materialize(StringRef attribute) {
   SmallVector<Value> operands;
   if (Value operand = operandOf(attribute))
     operands.push_back(operand);
-  PairContext pair{mask->getArgument(0),        mask->getArgument(1),
-                   mask->getArgument(2),        mask->getArgument(3),
+  PairContext pair{mask->getArgument(0),         mask->getArgument(1),
+                   mask->getArgument(2),         mask->getArgument(3),
                    outer->getArgument(NumHeads), outer->getArgument(NumQueries),
-                   outer->getArgument(NumKeys), operands};
+                   outer->getArgument(NumKeys),  operands};
   return parsed.materialize(builder, builder.getUnknownLoc(), pair);
 }
 
 void MaskTrial::makeNamed(StringRef text, int64_t rows, int64_t keys) {
   isNamed = true;
+  isSorted = !text.consume_front("unsorted ");
   Location loc = builder.getUnknownLoc();
   SmallVector<Value> stack;
   for (StringRef word : llvm::split(text, ' ')) {
@@ -191,8 +201,10 @@ void MaskTrial::finish(Value keep) {
 /// Ids that rise, fall, stay, come in any order, or lie near the ends of what
 /// the type holds.
 void MaskTrial::fill(Tensor &tensor, bool isBool) {
-  int64_t kind = generator->uniform(0, 9);
+  int64_t kind = isSorted ? 0 : generator->uniform(0, 9);
   int64_t chance = generator->uniform(0, 3) ? generator->uniform(0, 100) : 10;
+  if (isSorted)
+    chance = 10;
   int64_t value = generator->uniform(-2, 5);
   tensor.entries.clear();
   for (int64_t i = 0; i < tensor.size(); ++i) {
@@ -236,6 +248,9 @@ void MaskTrial::setInputs(Interpreter &machine) {
   machine.input(outer->getArgument(NumHeads)) = kNumHeads;
   for (const auto &[table, tensor] : contents)
     machine.setTensor(table, tensor);
+  // Constants that a mask reads lie in front of it.
+  machine.run(
+      machine.compile(outer->begin(), mask->getParentOp()->getIterator()));
 }
 
 void MaskTrial::evaluateAllPairs() {
@@ -245,13 +260,14 @@ void MaskTrial::evaluateAllPairs() {
   machine.input(mask->getArgument(1)) = head;
   machine.input(mask->getArgument(2)) = 0;
   machine.input(mask->getArgument(3)) = 0;
-  machine.compile(mask->begin(), std::prev(mask->end()));
+  Interpreter::ProgramId program =
+      machine.compile(mask->begin(), std::prev(mask->end()));
   Value keep = mask->back().getOperand(0);
   for (int64_t row = 0; row < numQueries; ++row) {
     for (int64_t key = 0; key < numKeys; ++key) {
       machine.input(mask->getArgument(2)) = row;
       machine.input(mask->getArgument(3)) = key;
-      machine.run();
+      machine.run(program);
       kept.push_back(machine[keep] != 0);
     }
   }
@@ -303,7 +319,7 @@ MaskTrial::Tile MaskTrial::randomTile() {
 }
 
 bool MaskTrial::checkTile(Interpreter &machine,
-                      const MaskAnalysis::KeyBounds &bounds, Tile tile) {
+                          const MaskAnalysis::KeyBounds &bounds, Tile tile) {
   int64_t lo = machine[bounds.lo], hi = machine[bounds.hi];
   int64_t fullLo = machine[bounds.fullLo], fullHi = machine[bounds.fullHi];
   int64_t values[] = {lo, fullLo, fullHi, hi};
@@ -351,14 +367,15 @@ bool MaskTrial::checkDynamic() {
       std::chrono::duration<double>(Clock::now() - start).count();
   Interpreter machine;
   setInputs(machine);
-  machine.compile(std::next(previous->getIterator()), outer->end());
+  Interpreter::ProgramId program =
+      machine.compile(std::next(previous->getIterator()), outer->end());
   totals.emittedOps +=
       std::distance(std::next(previous->getIterator()), outer->end());
   for (int i = 0; i < 6; ++i) {
     Tile tile = randomTile();
     machine.input(outer->getArgument(5)) = tile.first;
     machine.input(outer->getArgument(6)) = tile.last;
-    machine.run();
+    machine.run(program);
     if (!checkTile(machine, bounds, tile))
       return false;
   }
@@ -378,8 +395,9 @@ bool MaskTrial::checkConstant() {
       operands[3], operands[4]);
   Interpreter machine;
   setInputs(machine);
-  machine.compile(std::next(previous->getIterator()), outer->end());
-  machine.run();
+  Interpreter::ProgramId program =
+      machine.compile(std::next(previous->getIterator()), outer->end());
+  machine.run(program);
   return checkTile(machine, bounds, tile);
 }
 
@@ -414,8 +432,7 @@ MaskTrial::Split MaskTrial::forcedSplit() {
 MaskTrial::Ranges MaskTrial::randomRanges(const Split &split) {
   auto range = [&](int64_t size, int64_t most) {
     int64_t first = generator->uniform(0, size - 1);
-    return Tile{first,
-                std::min(size - 1, first + generator->uniform(0, most))};
+    return Tile{first, std::min(size - 1, first + generator->uniform(0, most))};
   };
   if (split.divisors.empty())
     return {randomTile()};
@@ -438,8 +455,7 @@ MaskTrial::Ranges MaskTrial::randomRanges(const Split &split) {
 SmallVector<int64_t> MaskTrial::rowsOf(const Split &split,
                                        const Ranges &ranges) {
   SmallVector<int64_t> rows{0};
-  SmallVector<int64_t, 3> strides(split.divisors.begin(),
-                                  split.divisors.end());
+  SmallVector<int64_t, 3> strides(split.divisors.begin(), split.divisors.end());
   strides.push_back(1);
   for (auto [range, stride] : llvm::zip_equal(ranges, strides)) {
     SmallVector<int64_t> next;
@@ -538,9 +554,9 @@ bool MaskTrial::checkWalks(const Split &split, bool isSuggested) {
   addArgument(builder.getIndexType());
   WalkCode code;
   code.key = outer->getArguments().back();
-  MaskSummary summary = walked.emitSummary(
-      builder, loc, outer->getArgument(NumBatches),
-      outer->getArgument(NumHeads), keys);
+  MaskSummary summary =
+      walked.emitSummary(builder, loc, outer->getArgument(NumBatches),
+                         outer->getArgument(NumHeads), keys);
   Operation *afterSummary = &outer->back();
   KeyRuns runs(walked, summary, builder, loc, outer->getArgument(Batch),
                outer->getArgument(Head), rows, keys);
@@ -550,6 +566,10 @@ bool MaskTrial::checkWalks(const Split &split, bool isSuggested) {
   code.found = runs.emitRun(code.key);
   if (mutant && isSuggested)
     isMutated = mutate(std::next(first->getIterator()));
+  for (Value *value :
+       {&code.nextKey, &code.found.end, &code.found.full, &code.found.visible})
+    if (isMutated && *value == replaced.first)
+      *value = replaced.second;
 
   Interpreter machine;
   setInputs(machine);
@@ -616,12 +636,14 @@ bool MaskTrial::checkWalks(const Split &split, bool isSuggested) {
 
 /// The changes that may be made to an operation; each makes one and says so if
 /// its turn has come.
-static bool changeOp(Operation *op, unsigned &turn, OpBuilder &builder) {
+static bool changeOp(Operation *op, unsigned &turn, OpBuilder &builder,
+                     std::pair<Value, Value> &replaced) {
   auto isTurn = [&] { return turn-- == 0; };
   Location loc = op->getLoc();
   auto become = [&](Value other) {
+    // The operation stays: code is compiled from one operation to another.
     op->getResult(0).replaceAllUsesWith(other);
-    op->erase();
+    replaced = {op->getResult(0), other};
     return true;
   };
   builder.setInsertionPoint(op);
@@ -684,10 +706,12 @@ bool MaskTrial::mutate(Block::iterator first) {
   unsigned turn = *mutant;
   SmallVector<Operation *> ops;
   for (Operation &op : llvm::make_range(first, outer->end()))
-    op.walk<WalkOrder::PreOrder>([&](Operation *inner) { ops.push_back(inner); });
+    op.walk<WalkOrder::PreOrder>(
+        [&](Operation *inner) { ops.push_back(inner); });
   OpBuilder::InsertionGuard guard(builder);
-  return llvm::any_of(
-      ops, [&](Operation *op) { return changeOp(op, turn, builder); });
+  return llvm::any_of(ops, [&](Operation *op) {
+    return changeOp(op, turn, builder, replaced);
+  });
 }
 
 //===----------------------------------------------------------------------===//

@@ -43,8 +43,9 @@ public:
   ~MaskTrial() { root->erase(); }
 
   void makeRandom();
-  /// Attributes of the dialect in postfix notation: "a b or". Sizes are drawn
-  /// if they are 0.
+  /// Attributes of the dialect in postfix notation: "a b or". Their tables are
+  /// sorted unless the text starts with "unsorted". Sizes are drawn if they are
+  /// 0.
   void makeNamed(llvm::StringRef text, int64_t numQueries, int64_t numKeys);
 
   bool run();
@@ -57,6 +58,7 @@ public:
   bool mutate(mlir::Block::iterator first);
   std::optional<unsigned> mutant; // which change; none: no mutation
   bool isMutated = false;
+  std::pair<mlir::Value, mlir::Value> replaced; // by the mutation
   bool isQuiet = false;
   /// All that the walks visited.
   std::vector<int64_t> trace;
@@ -107,6 +109,7 @@ private:
   std::optional<mlir::attn::MaskAnalysis> shown; // what is being checked
   int64_t numQueries = 0, numKeys = 0, batch = 0, head = 0;
   bool isNamed = false;
+  bool isSorted = false; // what the tables hold
   llvm::SmallVector<int64_t> symbols;
   /// Sizes of the tables: extents of 0 and -1 are the rows and the keys.
   llvm::SmallVector<std::pair<mlir::Value, llvm::SmallVector<int64_t, 2>>>

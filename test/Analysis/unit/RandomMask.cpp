@@ -251,8 +251,8 @@ Value RandomMask::residues() {
     rest = map(y.floorDiv(uniform(1, 4)) % period, i, j);
     break;
   }
-  Value other = uniform(0, 3) ? constant(uniform(0, period - 1))
-                              : map(x % period, i, j);
+  Value other =
+      uniform(0, 3) ? constant(uniform(0, period - 1)) : map(x % period, i, j);
   return compare(rest, other);
 }
 
@@ -381,9 +381,9 @@ Value RandomMask::tableLiteral() {
   case 7:
     return compare(i, readIndex(true));
   case 8:
-    return make<arith::CmpIOp>(
-        equality, readIndex(true),
-        uniform(0, 1) ? readIndex(false) : indexSymbols.front());
+    return make<arith::CmpIOp>(equality, readIndex(true),
+                               uniform(0, 1) ? readIndex(false)
+                                             : indexSymbols.front());
   default:
     return uniform(0, 1) ? compare(readIndex(false), readIndex(true))
                          : blockLiteral();

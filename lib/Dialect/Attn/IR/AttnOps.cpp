@@ -260,7 +260,6 @@ Value OnlineAttentionOp::getKeyOperand() { return getKey(); }
 Value OnlineAttentionOp::getValueOperand() { return getValue(); }
 Region &OnlineAttentionOp::getScoreRegion() { return getScore(); }
 Region &OnlineAttentionOp::getMaskRegion() { return getMask(); }
-bool LongformerOp::hasKeyRows() { return false; }
 bool OnlineAttentionOp::hasKeyRows() { return getKeyRows() != nullptr; }
 
 FloatType OnlineAttentionOp::getComputeType() {
