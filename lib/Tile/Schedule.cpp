@@ -78,7 +78,9 @@ static void chooseRowTiles(Schedule &schedule, int64_t lanes,
     schedule.rowTiles.front() = schedule.blockQueries;
     return;
   }
-  int64_t rows = std::max<int64_t>(16, lanes);
+  constexpr int64_t mostRows = 32;
+  int64_t rows =
+      std::max(lanes, std::min<int64_t>(schedule.blockQueries, mostRows));
   if (request.blockQueries > 0)
     rows = llvm::PowerOf2Ceil(std::max(request.blockQueries, lanes));
   schedule.blockQueries = rows;
