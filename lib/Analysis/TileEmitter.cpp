@@ -7,6 +7,7 @@
 
 #include "TileEmitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -408,10 +409,23 @@ std::pair<Condition, Condition> TileEmitter::scan(const Node *node,
   Value no = boolean(false), yes = boolean(true);
   Value one = materialize(constant(1));
   SmallVector<Value> first, end;
-  for (const Sum *sum : node->indices) {
-    first.push_back(materialize(extremeOverKeys(sum, false, keys)));
-    Value last = materialize(extremeOverKeys(sum, true, keys));
-    end.push_back(arith::AddIOp::create(builder, loc, last, one));
+  // Extremes may be wider than what is read, and the table does not go on.
+  IRMapping outside;
+  outside.map(facts.region.getArgument(0), batch);
+  outside.map(facts.region.getArgument(1), head);
+  Value table = cloneInto(builder, facts.region, outside,
+                          node->read->getOperand(0));
+  for (auto [dim, sum] : llvm::enumerate(node->indices)) {
+    Value size =
+        isa<RankedTensorType>(table.getType())
+            ? builder.createOrFold<tensor::DimOp>(loc, table, dim)
+            : builder.createOrFold<memref::DimOp>(loc, table, dim);
+    Index behind = wrap(size, {0, kPositionLimit});
+    Index lastEntry = sub(behind, constant(1));
+    Index least = maximum(extremeOverKeys(sum, false, keys), constant(0));
+    Index most = minimum(extremeOverKeys(sum, true, keys), lastEntry);
+    first.push_back(materialize(minimum(least, lastEntry)));
+    end.push_back(materialize(add(most, constant(1))));
   }
   SmallVector<Value> position(first);
   // Innermost: some and every entry so far.
