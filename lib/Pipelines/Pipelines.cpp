@@ -9,6 +9,7 @@
 #include "attn/Codegen/Passes.h"
 #include "attn/Expand/Passes.h"
 #include "attn/Pipelines/Passes.h"
+#include "attn/Specialize/Passes.h"
 #include "attn/Target/CPU/Passes.h"
 #include "attn/Tile/Passes.h"
 #include "mlir/Pass/PassManager.h"
@@ -42,7 +43,10 @@ static void buildExpand(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
 }
 
-static void buildSpecialize(OpPassManager &pm) { pm.addPass(createCSEPass()); }
+static void buildSpecialize(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createSplitHeadsPass());
+  pm.addPass(createCSEPass());
+}
 
 static void buildTile(OpPassManager &pm, const CompileOptions &options) {
   TileAttentionPassOptions tile;

@@ -9,6 +9,7 @@
 #include "attn/Codegen/Passes.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Expand/Passes.h"
+#include "attn/Specialize/Passes.h"
 #include "attn/Pipelines/Passes.h"
 #include "attn/Pipelines/Pipelines.h"
 #include "attn/Target/CPU/Passes.h"
@@ -93,6 +94,7 @@ void attn::registerPasses() {
   registerAnalysisPasses();
   registerCodegenPasses();
   registerExpandPasses();
+  registerSpecializePasses();
   registerPipelinesPasses();
   registerTargetCPUPasses();
   registerTilePasses();
