@@ -323,8 +323,8 @@ KeyRuns::Run KeyRuns::emitRun(Value key) {
     isVisible = isFull;
     for (const KeySet &range : e.ranges) {
       // Other conjuncts may begin within the run.
-      Condition some = e.both(e.less(e.nextOf(range, from), end),
-                              e.mayKeep(range, keys));
+      Condition some =
+          e.both(e.less(e.nextOf(range, from), end), e.mayKeep(range, keys));
       Condition all =
           e.both(e.runOf(range, from).first,
                  e.within(range.fullLower, range.fullUpper, from, end));

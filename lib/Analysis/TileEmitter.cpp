@@ -297,11 +297,11 @@ bool TileEmitter::isSingle(const Sum *sum) const {
     if (!leaf->onRow)
       return leaf->kind != LeafKind::Search;
     if (leaf->kind == LeafKind::Row) {
-      const auto &[first, last] = tileRows.axes[llvm::find(axes, leaf) -
-                                                axes.begin()];
-      return first.isConstant() ? last.isConstant() &&
-                                      first.range.min == last.range.min
-                                : first.value == last.value;
+      const auto &[first, last] =
+          tileRows.axes[llvm::find(axes, leaf) - axes.begin()];
+      return first.isConstant()
+                 ? last.isConstant() && first.range.min == last.range.min
+                 : first.value == last.value;
     }
     return leaf->kind != LeafKind::Table && leaf->kind != LeafKind::Search &&
            (!leaf->a || isSingle(leaf->a)) && (!leaf->b || isSingle(leaf->b));
@@ -413,13 +413,12 @@ std::pair<Condition, Condition> TileEmitter::scan(const Node *node,
   IRMapping outside;
   outside.map(facts.region.getArgument(0), batch);
   outside.map(facts.region.getArgument(1), head);
-  Value table = cloneInto(builder, facts.region, outside,
-                          node->read->getOperand(0));
+  Value table =
+      cloneInto(builder, facts.region, outside, node->read->getOperand(0));
   for (auto [dim, sum] : llvm::enumerate(node->indices)) {
-    Value size =
-        isa<RankedTensorType>(table.getType())
-            ? builder.createOrFold<tensor::DimOp>(loc, table, dim)
-            : builder.createOrFold<memref::DimOp>(loc, table, dim);
+    Value size = isa<RankedTensorType>(table.getType())
+                     ? builder.createOrFold<tensor::DimOp>(loc, table, dim)
+                     : builder.createOrFold<memref::DimOp>(loc, table, dim);
     Index behind = wrap(size, {0, kPositionLimit});
     Index lastEntry = sub(behind, constant(1));
     Index least = maximum(extremeOverKeys(sum, false, keys), constant(0));

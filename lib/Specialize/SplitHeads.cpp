@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "attn/Specialize/Passes.h"
 #include "attn/Analysis/MaskAnalysis.h"
+#include "attn/Specialize/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -139,8 +139,7 @@ Value HeadSplitter::slice(Value operand, AffineMap map,
   SmallVector<OpFoldResult> offsets(sizes.size(), rewriter.getIndexAttr(0));
   SmallVector<OpFoldResult> strides(sizes.size(), rewriter.getIndexAttr(1));
   offsets[*position] = rewriter.getIndexAttr(range.first / divisor);
-  sizes[*position] =
-      rewriter.getIndexAttr((range.end - range.first) / divisor);
+  sizes[*position] = rewriter.getIndexAttr((range.end - range.first) / divisor);
   return tensor::ExtractSliceOp::create(rewriter, loc, operand, offsets, sizes,
                                         strides);
 }
@@ -233,8 +232,7 @@ bool HeadSplitter::run(int64_t maxRanges) {
       return llvm::any_of(inner.getOperands(), [&](Value operand) {
         auto constant = operand.getDefiningOp<arith::ConstantIndexOp>();
         return constant && isa<tensor::ExtractOp>(inner) &&
-               constant.value() == head &&
-               constant->getParentRegion() == &copy;
+               constant.value() == head && constant->getParentRegion() == &copy;
       });
     });
     if (readsHead)
@@ -259,9 +257,9 @@ bool HeadSplitter::run(int64_t maxRanges) {
     remark::missed(loc, options)
         << "masks of " << std::to_string(ranges.size())
         << " ranges of heads stay in one operation: "
-        << (partsGroup ? "heads that share keys and values would be parted"
-                       : "more than the " + std::to_string(maxRanges) +
-                             " allowed");
+        << (partsGroup
+                ? "heads that share keys and values would be parted"
+                : "more than the " + std::to_string(maxRanges) + " allowed");
     return false;
   }
   remark::passed(loc, options) << std::to_string(ranges.size())

@@ -187,8 +187,14 @@ TaskBuilder::State TaskBuilder::sharedBlocks(const State &state,
   State carried(loop.getRegionIterArgs()), part;
   for (Value whole : carried)
     part.push_back(blockOf(whole, block));
-  StepInputs in{blockOf(packedQuery, block), keys.key, keys.value, query, rows,
-                firstKey, /*list=*/{}, keys.rows};
+  StepInputs in{blockOf(packedQuery, block),
+                keys.key,
+                keys.value,
+                query,
+                rows,
+                firstKey,
+                /*list=*/{},
+                keys.rows};
   auto insert = [&](const State &next) {
     State result;
     for (auto [value, whole] : llvm::zip(next, carried))
@@ -308,8 +314,8 @@ TaskBuilder::State TaskBuilder::step(const State &state, const StepInputs &in,
   bool needsRows = in.rows && (masked || hasScoreRegion());
   auto result = OnlineAttentionOp::create(
       b, loc, TypeRange(ValueRange(state)), in.query, in.key, in.value, origin,
-      needsRows ? in.rows : Value(), in.keyRows, state[0],
-      state[1], state[2], b.getF64FloatAttr(logitScale), stepMaps());
+      needsRows ? in.rows : Value(), in.keyRows, state[0], state[1], state[2],
+      b.getF64FloatAttr(logitScale), stepMaps());
   copyRegions(result, in, masked);
   return State(result.getResults());
 }

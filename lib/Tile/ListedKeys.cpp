@@ -103,8 +103,7 @@ Value TaskBuilder::lookUpRows(Value firstKey, Value list, Value count) {
                 SmallVector<Value>{batch, head, position});
     for (Operation &inner : region.without_terminator())
       b.clone(inner, mapping);
-    Value row =
-        mapping.lookupOrDefault(region.getTerminator()->getOperand(0));
+    Value row = mapping.lookupOrDefault(region.getTerminator()->getOperand(0));
     Value next = tensor::InsertOp::create(b, loc, row, loop.getRegionIterArg(0),
                                           ValueRange{entry});
     scf::YieldOp::create(b, loc, next);

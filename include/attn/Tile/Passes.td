@@ -13,6 +13,15 @@ def TileAttentionPass : Pass<"attn-tile-attention", "::mlir::func::FuncOp"> {
     whose pairs are all kept carry no mask code. Layouts, tile sizes and the
     order of tasks come from the target description and the cost model.
 
+    Where a mask keeps several runs of keys, or single keys, `scf.while` walks
+    from run to run and lists their positions until a block is full; the step
+    reads keys and values through the list (`key_rows`). What the mask reads at
+    the keys alone is scanned once, before the tasks. A mask that keeps residues
+    of the key gets tiles of queries with one residue, `stride` apart; one that
+    looks at the lines of a grid gets patches of it, when the number of queries
+    is known to be whole lines. Keys behind a `key_rows` region (pages) are read
+    where they lie.
+
     Applies to operations whose attributes have been expanded. It never
     creates a tensor with both a query and a key dimension of the whole
     problem.

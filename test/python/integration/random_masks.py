@@ -141,7 +141,9 @@ class MaskWriter:
             "causal": lambda: masks.causal(
                 choose.choice(["top_left", "bottom_right"]), choose.randint(-3, 3)
             ),
-            "window": lambda: masks.window(choose.randint(-1, 40), choose.randint(-1, 9)),
+            "window": lambda: masks.window(
+                choose.randint(-1, 40), choose.randint(-1, 9)
+            ),
             "dilated": lambda: masks.dilated(
                 choose.randint(0, 60), choose.choice([1, 2, 3, 4, 7, 16])
             ),
@@ -149,7 +151,9 @@ class MaskWriter:
                 choose.randint(0, 60), [choose.choice([1, 2, 4]) for _ in range(H)]
             ),
             "prefix": lambda: masks.prefix(choose.randint(0, 60)),
-            "prefixes": lambda: masks.prefix(self.held(self.values.integers(0, S + 1, B))),
+            "prefixes": lambda: masks.prefix(
+                self.held(self.values.integers(0, S + 1, B))
+            ),
             "lengths": lambda: masks.key_lengths(
                 self.held(self.values.integers(-1, S + 2, B))
             ),
@@ -187,7 +191,9 @@ class MaskWriter:
                         for n in self.shape
                     ),
                 )
-        name = choose.choice([*makers, *(["neighborhood"] * 3 if "neighborhood" in makers else [])])
+        name = choose.choice(
+            [*makers, *(["neighborhood"] * 3 if "neighborhood" in makers else [])]
+        )
         self.text.append(name)
         return makers[name]()
 
@@ -214,7 +220,7 @@ class MaskWriter:
                     f"am.minimum(i, {k}) <= am.maximum(j, {k} - 5)",
                     f"am.where(h == 0, j <= i, j >= i - {k})",
                     f"(i - j + {k}) // {c} == 1",
-                    f"(b + h) % 2 == j % 2",
+                    "(b + h) % 2 == j % 2",
                     f"(i < {k}) ^ (j < {k})",
                 ]
             )
@@ -256,9 +262,9 @@ class MaskWriter:
             f"rowflags[i * 2] & keyflags[{c} - j]",
             f"j <= limits[i + {w}]",
             f"i < until[j - {w}]",
-            f"allkeys[b + 1, j] == allrows[b - 1, i]",
+            "allkeys[b + 1, j] == allrows[b - 1, i]",
             f"grid[i, j - {w}]",
-            f"short[keys[j]] == short[rows[i]]",
+            "short[keys[j]] == short[rows[i]]",
         ]
         text = choose.choice(beyond if self.outside else list(inside))
         names = {
