@@ -46,6 +46,7 @@ class MaskWriter:
     random: random.Random = field(init=False)
     values: np.random.Generator = field(init=False)
     text: list[str] = field(init=False, default_factory=list)
+    may_overflow: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -113,7 +114,7 @@ class MaskWriter:
         shape = (self.B, n) if batched else (n,)
         dtype = self.random.choice([np.int32, np.int64, np.int32, np.int16])
         array = self.values.integers(-1, most, shape)
-        kind = self.random.choice("ssssuucfe")
+        kind = self.random.choice("ssssuucf" + "e" * self.may_overflow)
         self.text.append(f"{kind}{np.dtype(dtype).name}")
         if kind == "s":
             array = np.sort(array, axis=-1)
@@ -279,6 +280,8 @@ class MaskWriter:
             "short": lambda: self.integers(short),
             "grid": lambda: self.flags(short, choose.randint(1, 20)),
         }
+        # NumPy, which judges, computes in the type of the array.
+        self.may_overflow = not re.search(r"\] [-+*]|abs", text)
         words = set(re.findall(r"\w+", text))
         used = {name: make() for name, make in names.items() if name in words}
         return self.function(text, **used)
