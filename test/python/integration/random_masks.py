@@ -228,7 +228,7 @@ class MaskWriter:
         )
 
     def table(self) -> am.masks.Mask:
-        choose, L, S, B = self.random, self.L, self.S, self.B
+        choose, L, S = self.random, self.L, self.S
         c, w = choose.randint(1, 9), choose.randint(2, 20)
         short = choose.randint(1, 20)
         inside = {
