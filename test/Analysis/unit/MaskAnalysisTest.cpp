@@ -75,11 +75,11 @@ static constexpr NamedMask kNamedMasks[] = {
     {"neighborhood 2-D", "#attn.neighborhood<shape=[8,9],window=[3,5]>", 72, 72,
      100, 0},
     {"neighborhood 2-D, dilated",
-     "#attn.neighborhood<shape=[8,9],window=[3,3],dilation=[2,3]>", 72, 72, 80,
+     "#attn.neighborhood<shape=[8,9],window=[3,3],dilation=[2,3]>", 72, 72, 60,
      0},
     {"neighborhood 3-D", "#attn.neighborhood<shape=[4,5,6],window=[3,3,3]>",
      120, 120, 100, 0},
-    {"blocks", "#attn.blocks<block_q=10,block_kv=10>", 80, 80, 0, 0},
+    {"blocks", "#attn.blocks<block_q=10,block_kv=10>", 80, 80, 100, 100},
     {"bigbird", "#attn.bigbird<block=8>", 80, 80, 95, 95},
 };
 
