@@ -36,8 +36,8 @@ TileEmitter::TileEmitter(OpBuilder &builder, Location loc,
 // Symbols and tables
 //===----------------------------------------------------------------------===//
 
-static Value cloneInto(OpBuilder &builder, Region &region, IRMapping &block,
-                       Value value) {
+Value mask::cloneInto(OpBuilder &builder, Region &region, IRMapping &block,
+                      Value value) {
   if (Value mapped = block.lookupOrNull(value))
     return mapped;
   Operation *op = value.getDefiningOp();
@@ -396,96 +396,6 @@ Condition TileEmitter::guard(const Node *node, bool forAll) {
   if (std::optional<int64_t> known = getConstantIntValue(value))
     condition = {Value(), *known != 0};
   return node->negated ? negate(condition) : condition;
-}
-
-// A loop per dimension that varies; the outermost ends once the answer is
-// known.
-std::pair<Condition, Condition> TileEmitter::scan(const Node *node,
-                                                  const Keys &keys) {
-  OpBuilder::InsertionGuard guard(builder);
-  auto boolean = [&](bool value) -> Value {
-    return arith::ConstantIntOp::create(builder, loc, value, 1);
-  };
-  Value no = boolean(false), yes = boolean(true);
-  Value one = materialize(constant(1));
-  SmallVector<Value> first, end;
-  // Extremes may be wider than what is read, and the table does not go on.
-  IRMapping outside;
-  outside.map(facts.region.getArgument(0), batch);
-  outside.map(facts.region.getArgument(1), head);
-  Value table =
-      cloneInto(builder, facts.region, outside, node->read->getOperand(0));
-  for (auto [dim, sum] : llvm::enumerate(node->indices)) {
-    Value size = isa<RankedTensorType>(table.getType())
-                     ? builder.createOrFold<tensor::DimOp>(loc, table, dim)
-                     : builder.createOrFold<memref::DimOp>(loc, table, dim);
-    Index behind = wrap(size, {0, kPositionLimit});
-    Index lastEntry = sub(behind, constant(1));
-    Index least = maximum(extremeOverKeys(sum, false, keys), constant(0));
-    Index most = minimum(extremeOverKeys(sum, true, keys), lastEntry);
-    first.push_back(materialize(minimum(least, lastEntry)));
-    end.push_back(materialize(add(most, constant(1))));
-  }
-  SmallVector<Value> position(first);
-  // Innermost: some and every entry so far.
-  std::function<SmallVector<Value>(unsigned, ValueRange)> nest =
-      [&](unsigned dim, ValueRange carried) -> SmallVector<Value> {
-    if (dim == first.size()) {
-      Operation *read = node->read;
-      IRMapping mapping;
-      mapping.map(facts.region.getArgument(0), batch);
-      mapping.map(facts.region.getArgument(1), head);
-      Value table =
-          cloneInto(builder, facts.region, mapping, read->getOperand(0));
-      mapping.map(read->getOperand(0), table);
-      IRMapping at = mapping;
-      unsigned numOthers = read->getNumOperands() - position.size();
-      for (auto [operand, index] :
-           llvm::zip(read->getOperands().drop_front(numOthers), position))
-        at.map(operand, index);
-      mapping.map(read->getResult(0), builder.clone(*read, at)->getResult(0));
-      Value value = cloneInto(builder, facts.region, mapping, node->value);
-      if (node->negated)
-        value = arith::XOrIOp::create(builder, loc, value, yes);
-      return {arith::OrIOp::create(builder, loc, carried[0], value),
-              arith::AndIOp::create(builder, loc, carried[1], value)};
-    }
-    const Sum *sum = node->indices[dim];
-    if (!sum->onRow && !sum->onKey)
-      return nest(dim + 1, carried);
-    OpBuilder::InsertionGuard guard(builder);
-    auto loop =
-        scf::ForOp::create(builder, loc, first[dim], end[dim], one, carried);
-    builder.setInsertionPointToStart(loop.getBody());
-    position[dim] = loop.getInductionVar();
-    SmallVector<Value> next = nest(dim + 1, loop.getRegionIterArgs());
-    scf::YieldOp::create(builder, loc, next);
-    return SmallVector<Value>(loop.getResults());
-  };
-  unsigned outer = 0;
-  while (outer < first.size() && !node->indices[outer]->onRow &&
-         !node->indices[outer]->onKey)
-    ++outer;
-  SmallVector<Type> types = {builder.getIndexType(), builder.getI1Type(),
-                             builder.getI1Type()};
-  auto loop = scf::WhileOp::create(
-      builder, loc, types, ValueRange{first[outer], no, yes},
-      [&](OpBuilder &b, Location loc, ValueRange args) {
-        Value isLeft = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
-                                             args[0], end[outer]);
-        // Some entry is true and some is not: partly kept.
-        Value noneYet = arith::XOrIOp::create(b, loc, args[1], yes);
-        Value open = arith::OrIOp::create(b, loc, noneYet, args[2]);
-        scf::ConditionOp::create(
-            b, loc, arith::AndIOp::create(b, loc, isLeft, open), args);
-      },
-      [&](OpBuilder &b, Location loc, ValueRange args) {
-        position[outer] = args[0];
-        SmallVector<Value> next = {arith::AddIOp::create(b, loc, args[0], one)};
-        next.append(nest(outer + 1, args.drop_front()));
-        scf::YieldOp::create(b, loc, next);
-      });
-  return {Condition{loop.getResult(1)}, Condition{loop.getResult(2)}};
 }
 
 Condition TileEmitter::literalAt(const Node *node, Value key) {

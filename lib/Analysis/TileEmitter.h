@@ -81,6 +81,11 @@ private:
   DenseMap<std::pair<const Leaf *, Value>, Value> searches;
 };
 
+/// A value of the region, or above it, where the region's arguments have the
+/// values `block` maps them to.
+Value cloneInto(OpBuilder &builder, Region &region, IRMapping &block,
+                Value value);
+
 /// The value of a table or symbol where the region's arguments have the values
 /// `block` maps them to, as an index.
 Value cloneAsIndex(OpBuilder &builder, Location loc, Region &region,

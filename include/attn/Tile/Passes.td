@@ -78,7 +78,7 @@ def TileAttentionPass : Pass<"attn-tile-attention", "::mlir::func::FuncOp"> {
   ];
   let dependentDialects = [
     "affine::AffineDialect", "arith::ArithDialect", "linalg::LinalgDialect",
-    "scf::SCFDialect", "tensor::TensorDialect"
+    "scf::SCFDialect", "tensor::TensorDialect", "vector::VectorDialect"
   ];
 }
 
