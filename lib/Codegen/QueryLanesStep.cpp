@@ -238,9 +238,15 @@ SmallVector<Value> QueryLanesStep::emitRegions(ValueRange maxima, bool masked) {
     score.prepare({std::nullopt, batch, head, query, std::nullopt}, vectors);
   if (masked)
     mask.prepare({batch, head, query, std::nullopt}, vectors);
+  bool anyTable = false;
+  for (RegionVectorizer *region : {&score, &mask})
+    if (region == &score ? score.isPresent() : masked)
+      anyTable |= region->findTables(in.firstKey, in.numKeys, getMaxKeys(op));
 
   auto body = [&](Value row, ValueRange running) {
     Value keyIndex = k.addIndex(in.firstKey, row);
+    score.selectKey(row);
+    mask.selectKey(row);
     SmallVector<Value> next;
     for (unsigned v = 0; v < vectors; ++v) {
       Value logit = loadRow(scores, row, v);
@@ -257,7 +263,15 @@ SmallVector<Value> QueryLanesStep::emitRegions(ValueRange maxima, bool masked) {
     }
     return next;
   };
-  return k.loop(k.index(0), in.numKeys, 1, maxima, body);
+  if (!anyTable)
+    return k.loop(k.index(0), in.numKeys, 1, maxima, body);
+  auto someKeys = [&](Value first, ValueRange running) {
+    score.readTables(first);
+    mask.readTables(first);
+    Value end = k.minIndex(k.addIndex(first, RowTable::kKeys), in.numKeys);
+    return k.loop(first, end, 1, running, body);
+  };
+  return k.loop(k.index(0), in.numKeys, RowTable::kKeys, maxima, someKeys);
 }
 
 //===----------------------------------------------------------------------===//

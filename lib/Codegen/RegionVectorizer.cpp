@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "attn/Codegen/RegionVectorizer.h"
+#include "attn/Codegen/OnlineStep.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -25,13 +26,20 @@ void RegionVectorizer::prepare(ArrayRef<std::optional<Argument>> arguments,
     if (!bound) {
       remainingArguments.push_back(argument.getArgNumber());
       later.insert(argument);
+      if (!argument.getType().isIndex())
+        perLane.insert(argument);
       continue;
     }
+    if (!bound->uniform)
+      perLane.insert(argument);
     for (unsigned group = 0; group < groups; ++group)
       prepared[group].map(argument, bound->uniform ? bound->uniform
                                                    : bound->varying[group]);
   }
   for (Operation &op : block->without_terminator()) {
+    if (llvm::any_of(op.getOperands(),
+                     [&](Value operand) { return perLane.contains(operand); }))
+      perLane.insert(op.result_begin(), op.result_end());
     if (llvm::any_of(op.getOperands(),
                      [&](Value operand) { return later.contains(operand); })) {
       later.insert(op.result_begin(), op.result_end());
@@ -52,6 +60,7 @@ void RegionVectorizer::prepare(ArrayRef<std::optional<Argument>> arguments,
 
 Value RegionVectorizer::evaluate(unsigned group, ArrayRef<Value> remaining) {
   IRMapping mapping = prepared[group];
+  currentGroup = group;
   for (auto [number, value] : llvm::zip(remainingArguments, remaining))
     mapping.map(block->getArgument(number), value);
   SmallVector<Value> scalars;
@@ -193,22 +202,15 @@ void RegionVectorizer::emitElementwise(Operation &op, IRMapping &mapping) {
   mapping.map(op.getResults(), kernel.builder.create(state)->getResults());
 }
 
-// A load whose index differs between lanes: a gather from the linearised
-// buffer, or one load per lane where the hardware gathers no such elements.
-void RegionVectorizer::emitLoad(Operation &op, IRMapping &mapping) {
+std::pair<Value, Value> RegionVectorizer::linearise(Operation &op,
+                                                    IRMapping &mapping,
+                                                    unsigned skipped) {
   auto load = cast<memref::LoadOp>(op);
   OpBuilder &b = kernel.builder;
   Location loc = op.getLoc();
-  Type element = load.getType();
-  bool gathers = element.isIndex() || (element.isIntOrFloat() &&
-                                       (element.getIntOrFloatBitWidth() == 32 ||
-                                        element.getIntOrFloatBitWidth() == 64));
-  if (!gathers)
-    return emitPerLane(op, mapping);
-
   Value memref = mapping.lookupOrDefault(load.getMemRef());
   SmallVector<Value> indices;
-  for (Value index : load.getIndices()) {
+  for (Value index : load.getIndices().drop_back(skipped)) {
     Value mapped = mapping.lookupOrDefault(index);
     bool varies = isa<VectorType>(mapped.getType());
     indices.push_back(varies ? asVector(mapped, index.getType()) : mapped);
@@ -228,12 +230,33 @@ void RegionVectorizer::emitLoad(Operation &op, IRMapping &mapping) {
         varying ? b.createOrFold<arith::AddIOp>(loc, varying, scaled) : scaled;
   }
   auto flatType = MemRefType::get(
-      {ShapedType::kDynamic}, element,
+      {ShapedType::kDynamic}, load.getType(),
       StridedLayoutAttr::get(b.getContext(), ShapedType::kDynamic, {1}));
   Value flat = memref::ReinterpretCastOp::create(
       b, loc, flatType, metadata.getBaseBuffer(), OpFoldResult(offset),
       ArrayRef<OpFoldResult>{b.getIndexAttr(1)},
       ArrayRef<OpFoldResult>{b.getIndexAttr(1)});
+  return {flat, varying};
+}
+
+// A load whose index differs between lanes: of a table read ahead, a gather
+// from the linearised buffer, or one load per lane where the hardware gathers
+// no such elements.
+void RegionVectorizer::emitLoad(Operation &op, IRMapping &mapping) {
+  auto load = cast<memref::LoadOp>(op);
+  if (RowTable *table = tableOf.lookup(&op)) {
+    mapping.map(load.getResult(), table->load(stepKey, currentGroup));
+    return;
+  }
+  OpBuilder &b = kernel.builder;
+  Location loc = op.getLoc();
+  Type element = load.getType();
+  bool gathers = element.isIndex() || (element.isIntOrFloat() &&
+                                       (element.getIntOrFloatBitWidth() == 32 ||
+                                        element.getIntOrFloatBitWidth() == 64));
+  if (!gathers)
+    return emitPerLane(op, mapping);
+  auto [flat, varying] = linearise(op, mapping);
   VectorType resultType = kernel.vectorOf(element);
   Value allLanes = arith::ConstantOp::create(
       b, loc, DenseElementsAttr::get(kernel.vectorOf(b.getI1Type()), true));
@@ -243,4 +266,81 @@ void RegionVectorizer::emitLoad(Operation &op, IRMapping &mapping) {
                                             ValueRange{kernel.index(0)},
                                             varying, allLanes, zero);
   mapping.map(load.getResult(), gathered);
+}
+
+//===----------------------------------------------------------------------===//
+// Tables with a row per lane
+//===----------------------------------------------------------------------===//
+
+bool RegionVectorizer::findTables(Value firstKey, Value numKeys,
+                                  int64_t maxKeys) {
+  this->firstKey = firstKey;
+  this->numKeys = numKeys;
+  Value key = block->getArguments().back();
+  llvm::SmallPtrSet<Operation *, 16> later(remainingOps.begin(),
+                                           remainingOps.end());
+  auto dependsOnKey = [&](Value index) {
+    return index == key || later.contains(index.getDefiningOp());
+  };
+  for (Operation *op : remainingOps) {
+    auto load = dyn_cast<memref::LoadOp>(op);
+    if (!load || !RowTable::canHold(load.getMemRefType()))
+      continue;
+    Value last = load.getIndices().back();
+    auto others = load.getIndices().drop_back();
+    auto differs = [&](Value index) { return perLane.contains(index); };
+    if (dependsOnKey(last) && !differs(last) &&
+        llvm::none_of(others, dependsOnKey) && llvm::any_of(others, differs))
+      addTable(op, /*isRun=*/last == key, maxKeys);
+  }
+  return !tables.empty();
+}
+
+void RegionVectorizer::addTable(Operation *op, bool isRun, int64_t maxKeys) {
+  auto load = cast<memref::LoadOp>(op);
+  KernelBuilder &k = kernel;
+  std::function<Value(Value)> position;
+  if (isRun) {
+    position = [this](Value key) { return kernel.addIndex(firstKey, key); };
+  } else {
+    Value positions = positionsOf(load.getIndices().back(), maxKeys);
+    position = [this, positions](Value key) {
+      return kernel.loadScalar(positions, {key});
+    };
+  }
+  unsigned groups = prepared.size();
+  for (unsigned group = 0; group < groups; ++group) {
+    auto [flat, rows] = linearise(*op, prepared[group], /*skipped=*/1);
+    if (group == 0)
+      tables.push_back(std::make_unique<RowTable>(
+          k, flat, int64_t(groups) * k.lanes, position, isRun));
+    tables.back()->setRows(group, rows);
+  }
+  tableOf[op] = tables.back().get();
+}
+
+// Lists the values an index that only the key changes has at the step's keys.
+Value RegionVectorizer::positionsOf(Value index, int64_t maxKeys) {
+  KernelBuilder &k = kernel;
+  Value list = createScratch(k, {maxKeys}, k.builder.getIndexType());
+  llvm::SmallPtrSet<Operation *, 16> needed;
+  SmallVector<Value> worklist{index};
+  while (!worklist.empty())
+    if (Operation *op = worklist.pop_back_val().getDefiningOp())
+      if (op->getBlock() == block && needed.insert(op).second)
+        worklist.append(op->operand_begin(), op->operand_end());
+  k.loop(k.index(0), numKeys, 1, [&](Value key) {
+    IRMapping mapping = prepared.front();
+    mapping.map(block->getArguments().back(), k.addIndex(firstKey, key));
+    for (Operation *op : remainingOps)
+      if (needed.contains(op))
+        emit(*op, mapping);
+    k.storeScalar(mapping.lookup(index), list, {key});
+  });
+  return list;
+}
+
+void RegionVectorizer::readTables(Value first) {
+  for (auto &table : tables)
+    table->read(first, numKeys);
 }

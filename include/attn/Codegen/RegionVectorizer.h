@@ -10,6 +10,7 @@
 
 #include "attn/Codegen/KernelBuilder.h"
 #include "attn/Codegen/RegionRanges.h"
+#include "attn/Codegen/RowTable.h"
 #include "mlir/IR/IRMapping.h"
 
 namespace mlir::attn {
@@ -38,6 +39,15 @@ public:
   /// `groups` vectors the varying arguments have.
   void prepare(ArrayRef<std::optional<Argument>> arguments, unsigned groups);
 
+  /// After `prepare`: finds the tables with a row per lane, to be read for some
+  /// keys at a time; false when there is none. Key `n` of the step, of at most
+  /// `maxKeys`, is the region's `firstKey + n`.
+  bool findTables(Value firstKey, Value numKeys, int64_t maxKeys);
+  /// Reads the tables at the keys of the step from `first` on.
+  void readTables(Value first);
+  /// Says which key of the step is evaluated next.
+  void selectKey(Value key) { stepKey = key; }
+
   /// Emits the rest for lane group `group`, with the remaining arguments in
   /// order, each a scalar or a vector; gives the region's result as a vector.
   /// Group 0 comes first; where the others follow in the same block with the
@@ -49,6 +59,13 @@ private:
   /// Emits `op` under `mapping`; vectorises it when an operand is a vector.
   void emit(Operation &op, IRMapping &mapping);
   void emitLoad(Operation &op, IRMapping &mapping);
+  /// A buffer with one dimension and the distances of the loaded elements from
+  /// its beginning: what differs between lanes (null: nothing). The last
+  /// `skipped` indices are taken for 0.
+  std::pair<Value, Value> linearise(Operation &op, IRMapping &mapping,
+                                    unsigned skipped = 0);
+  void addTable(Operation *op, bool isRun, int64_t maxKeys);
+  Value positionsOf(Value index, int64_t maxKeys);
   void emitElementwise(Operation &op, IRMapping &mapping);
   void emitPerLane(Operation &op, IRMapping &mapping);
   /// Operations on 64-bit integers whose values need 32 are done in those:
@@ -63,6 +80,12 @@ private:
   SmallVector<unsigned> remainingArguments;
   SmallVector<Operation *> remainingOps;
   SmallVector<IRMapping> prepared;
+  /// What depends on the rows or on the logit, and so differs between lanes.
+  llvm::SmallPtrSet<Value, 16> perLane;
+  std::vector<std::unique_ptr<RowTable>> tables;
+  llvm::SmallDenseMap<Operation *, RowTable *> tableOf;
+  Value firstKey, numKeys, stepKey;
+  unsigned currentGroup = 0;
   /// Of the last group 0: its remaining scalars, and what follows from them.
   SmallVector<Value> lastScalars;
   llvm::SmallDenseMap<Operation *, Value> shared;
