@@ -81,6 +81,7 @@ private:
   bool selectEntry();
   bool lower();
   bool runPhase(Phase phase);
+  bool replaceSignature();
   bool translate();
   bool emit();
   bool load();
@@ -155,6 +156,17 @@ bool Compilation::selectEntry() {
   return true;
 }
 
+/// An analysis takes the attention's place: its arguments are checked as those
+/// of the attention were.
+bool Compilation::replaceSignature() {
+  auto signature = ::attn::buildSignature(getEntry(), source);
+  if (failed(signature))
+    return false;
+  signature->constraints = std::move(parts->signature.constraints);
+  parts->signature = std::move(*signature);
+  return true;
+}
+
 bool Compilation::runPhase(Phase phase) {
   if (phase == Phase::Target)
     if (func::FuncOp entry = getEntry())
@@ -166,6 +178,7 @@ bool Compilation::runPhase(Phase phase) {
   compileOptions.blockKeys = options.blockKeys;
   compileOptions.schedule = options.schedule;
   compileOptions.blocksPerTask = options.blocksPerTask;
+  compileOptions.analysis = options.analysis;
   PassManager manager(&context, ModuleOp::getOperationName());
   // The result is verified once, before translation.
   manager.enableVerifier(listing != nullptr);
@@ -181,6 +194,9 @@ bool Compilation::runPhase(Phase phase) {
   if (phase == Phase::Expand)
     if (func::FuncOp entry = getEntry())
       ::attn::addConstraints(entry, parts->signature);
+  if (phase == Phase::Specialize && !options.analysis.empty() &&
+      !replaceSignature())
+    return false;
   if (listing) {
     std::string text;
     llvm::raw_string_ostream stream(text);

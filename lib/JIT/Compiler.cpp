@@ -23,6 +23,13 @@ static std::unique_ptr<Kernel::Parts> compileGuarded(std::string_view source,
                      std::to_string(options.optLevel));
     return nullptr;
   }
+  if (!options.analysis.empty() && options.analysis != "mask-tiles" &&
+      options.analysis != "mask-tiles-split") {
+    reports.addError("expected 'analysis' to be 'mask-tiles' or "
+                     "'mask-tiles-split', but got '" +
+                     options.analysis + "'");
+    return nullptr;
+  }
   if (std::optional<Diagnostic> error = checkSource(source, options.fileName)) {
     reports.diagnostics.push_back(std::move(*error));
     return nullptr;

@@ -28,6 +28,7 @@ std::string KernelCache::makeKey(std::string_view source,
   add(options.entry);
   add(options.fileName);
   add(options.schedule);
+  add(options.analysis);
   for (int64_t number :
        {options.blockQueries, options.blockKeys, options.blocksPerTask,
         int64_t(options.optLevel), int64_t(options.gdb), int64_t(options.perf)})

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "attn/Pipelines/Pipelines.h"
+#include "attn/Analysis/Passes.h"
 #include "attn/Codegen/Passes.h"
 #include "attn/Expand/Passes.h"
 #include "attn/Pipelines/Passes.h"
@@ -43,12 +44,26 @@ static void buildExpand(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
 }
 
-static void buildSpecialize(OpPassManager &pm) {
-  pm.addNestedPass<func::FuncOp>(createSplitHeadsPass());
+static void buildSpecialize(OpPassManager &pm, const CompileOptions &options) {
+  // The tiles of a mask are those of all heads.
+  if (options.analysis.empty())
+    pm.addNestedPass<func::FuncOp>(createSplitHeadsPass());
+  pm.addPass(createCSEPass());
+  if (options.analysis.empty())
+    return;
+  MaskTilesPassOptions tiles;
+  tiles.blockQueries = options.blockQueries ? options.blockQueries : 64;
+  tiles.blockKeys = options.blockKeys ? options.blockKeys : 64;
+  tiles.splitRows = options.analysis == "mask-tiles-split";
+  pm.addNestedPass<func::FuncOp>(createMaskTilesPass(tiles));
+  pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
 
 static void buildTile(OpPassManager &pm, const CompileOptions &options) {
+  // An analysis has taken the attention's place.
+  if (!options.analysis.empty())
+    return;
   TileAttentionPassOptions tile;
   tile.target = options.target;
   tile.schedule = options.schedule;
@@ -92,7 +107,7 @@ void mlir::attn::buildPhase(OpPassManager &pm, Phase phase,
     buildExpand(pm);
     break;
   case Phase::Specialize:
-    buildSpecialize(pm);
+    buildSpecialize(pm, options);
     break;
   case Phase::Tile:
     buildTile(pm, options);

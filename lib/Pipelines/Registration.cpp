@@ -78,6 +78,12 @@ struct PipelineOptions : public PassPipelineOptions<PipelineOptions> {
       *this, "blocks-per-task",
       llvm::cl::desc("query blocks that share a key block"), llvm::cl::init(0)};
 
+  Option<std::string> analysis{
+      *this, "analysis",
+      llvm::cl::desc("show tiles instead of attention: mask-tiles or "
+                     "mask-tiles-split"),
+      llvm::cl::init("")};
+
   attn::CompileOptions get() const {
     attn::CompileOptions options;
     options.target = target;
@@ -85,6 +91,7 @@ struct PipelineOptions : public PassPipelineOptions<PipelineOptions> {
     options.blockQueries = blockQueries;
     options.blockKeys = blockKeys;
     options.blocksPerTask = blocksPerTask;
+    options.analysis = analysis;
     return options;
   }
 };

@@ -197,6 +197,7 @@ def native_compile(
     entry: str = "",
     target: str = "host",
     options: Options,
+    analysis: str = "",
     cached: bool = True,
 ) -> _native.Kernel:
     """Compile, or raise TargetError or CompileError."""
@@ -212,6 +213,7 @@ def native_compile(
         block_keys=options.block_keys,
         blocks_per_task=options.blocks_per_task,
         schedule=options.schedule,
+        analysis=analysis,
         opt_level=options.opt_level,
         cache=cached,
     )

@@ -105,6 +105,7 @@ def compile(
     block_keys: int = 0,
     blocks_per_task: int = 0,
     schedule: str = "auto",
+    analysis: str = "",
     opt_level: int = -1,
     gdb: bool = False,
     perf: bool = False,
@@ -113,7 +114,8 @@ def compile(
     """Compile MLIR text or bytecode; a list of diagnostics means failure.
 
     `entry` may be left out when there is one public function. `opt_level` 0..3
-    steers LLVM, -1 takes the default. With `cache` an equal request returns
+    steers LLVM, -1 takes the default. `analysis` "mask-tiles" or
+    "mask-tiles-split" gives the kernel of the pass attn-mask-tiles instead. With `cache` an equal request returns
     the same Kernel while somebody (or the cache) still holds it.
     """
 

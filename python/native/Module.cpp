@@ -281,7 +281,8 @@ nb::object compileSource(nb::object source, std::string fileName,
                          std::string entry, std::string target,
                          int64_t blockQueries, int64_t blockKeys,
                          int64_t blocksPerTask, std::string schedule,
-                         int optLevel, bool gdb, bool perf, bool cache) {
+                         std::string analysis, int optLevel, bool gdb,
+                         bool perf, bool cache) {
   Options options;
   options.fileName = std::move(fileName);
   options.entry = std::move(entry);
@@ -290,6 +291,7 @@ nb::object compileSource(nb::object source, std::string fileName,
   options.blockKeys = blockKeys;
   options.schedule = std::move(schedule);
   options.blocksPerTask = blocksPerTask;
+  options.analysis = std::move(analysis);
   options.optLevel = optLevel;
   options.gdb = gdb;
   options.perf = perf;
@@ -385,9 +387,9 @@ NB_MODULE(_native, m) {
         nb::arg("file_name") = "<source>", nb::arg("entry") = "",
         nb::arg("target") = "host", nb::arg("block_queries") = 0,
         nb::arg("block_keys") = 0, nb::arg("blocks_per_task") = 0,
-        nb::arg("schedule") = "auto", nb::arg("opt_level") = -1,
-        nb::arg("gdb") = false, nb::arg("perf") = false,
-        nb::arg("cache") = true);
+        nb::arg("schedule") = "auto", nb::arg("analysis") = "",
+        nb::arg("opt_level") = -1, nb::arg("gdb") = false,
+        nb::arg("perf") = false, nb::arg("cache") = true);
   m.def("needs_copy", [](nb::handle array) {
     int answer = python::needsCopy(array.ptr());
     if (answer < 0)

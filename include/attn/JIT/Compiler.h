@@ -25,6 +25,9 @@ struct Options {
   /// cost model.
   int64_t blockQueries = 0, blockKeys = 0, blocksPerTask = 0;
   std::string schedule = "auto";
+  /// "mask-tiles" or "mask-tiles-split": the kernel shows the tiles of the
+  /// attention's mask instead (attn-mask-tiles). Empty: nothing.
+  std::string analysis;
   /// LLVM effort 0..3; -1 is the default.
   int optLevel = -1;
   /// Register the code with an attached GDB; name it in perf's map file.

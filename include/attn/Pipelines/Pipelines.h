@@ -44,6 +44,9 @@ struct CompileOptions {
   std::string schedule = "auto";
   /// Queries and keys per step, query blocks per task; 0: by the cost model.
   int64_t blockQueries = 0, blockKeys = 0, blocksPerTask = 0;
+  /// "mask-tiles" or "mask-tiles-split": a function that shows the tiles of its
+  /// mask takes the place of the attention. Empty: nothing.
+  std::string analysis;
 };
 
 /// Appends the passes of one phase; the last checks the phase's contract.
