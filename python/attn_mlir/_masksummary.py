@@ -13,18 +13,30 @@ from .trace import grid
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ._masktiles import Walk
     from .masks import Mask
 
 _MAX_PAIRS = 1 << 31
-_SYMBOLS = " +#"  # empty, partial, full
+_SYMBOLS_TEXT = " +#"  # empty, partial, full
+_SYMBOLS = np.frombuffer(_SYMBOLS_TEXT.encode(), np.uint8)
+_MOST_SHOWN = 64
 
 
 @dataclass(frozen=True)
 class TileSummary:
     """Tiles of block_q x block_kv pairs of one batch element and head.
 
-    `rows` has one string per block row: "#" full, "+" partial, " " empty.
-    `pairs` counts the kept pairs.
+    empty, full, partial: how many tiles are so; `rows` has one string per block
+        row: "#" full, "+" partial, " " empty.
+    pairs: the kept pairs, exactly.
+    proved_empty, proved_full: the tiles that the compiler's analysis knows to
+        be so: kernels skip the former and run no mask code in the latter.
+    computed: the pairs that a kernel with such tiles computes.
+    ranges: for each block row, the key intervals [first, end) a kernel visits;
+        gaps within a tile are not shown.
+    kind: the mask's class: 1 closed form in i and j, 2 with captured integers,
+        3 with captured booleans, 4 evaluated element by element.
+    reason: why, in words, with what the analysis did not understand.
     """
 
     empty: int
@@ -32,6 +44,12 @@ class TileSummary:
     partial: int
     pairs: int
     rows: tuple[str, ...]
+    proved_empty: int
+    proved_full: int
+    computed: int
+    ranges: tuple[tuple[tuple[int, int], ...], ...]
+    kind: int
+    reason: str
 
     @property
     def visited(self) -> float:
@@ -39,12 +57,41 @@ class TileSummary:
         tiles = self.empty + self.full + self.partial
         return (tiles - self.empty) / tiles if tiles else 0.0
 
+    @property
+    def in_vain(self) -> float:
+        """The share of the computed pairs that is masked."""
+        return 1.0 - self.pairs / self.computed if self.computed else 0.0
+
     def __str__(self) -> str:
-        head = (
-            f"{self.full} full (#), {self.partial} partial (+), {self.empty} "
-            f"empty; {self.pairs} pairs"
+        tiles = (
+            f"{self.full} full (#), {self.partial} partial (+), {self.empty} empty "
+            f"tiles; proved: {self.proved_full} full, {self.proved_empty} empty"
         )
-        return "\n".join((head, *(f"|{row}|" for row in self.rows)))
+        pairs = (
+            f"{self.pairs} pairs kept, {self.computed} computed, "
+            f"{100 * self.in_vain:.1f} % of these in vain"
+        )
+        rows, scale = _shrink(self.rows)
+        if scale > 1:
+            pairs += f"; a character stands for {scale} x {scale} tiles"
+        return "\n".join((self.reason, tiles, pairs, *(f"|{row}|" for row in rows)))
+
+
+def _shrink(rows: tuple[str, ...]) -> tuple[list[str], int]:
+    """The map in at most 64 x 64 characters, and the tiles of each."""
+    longest = max(len(rows), len(rows[0]) if rows else 0)
+    scale = -(-longest // _MOST_SHOWN)
+    if scale <= 1:
+        return list(rows), 1
+    shown = []
+    for first in range(0, len(rows), scale):
+        group = rows[first : first + scale]
+        parts = (
+            {tile for row in group for tile in row[at : at + scale]}
+            for at in range(0, len(rows[0]), scale)
+        )
+        shown.append("".join(p.pop() if len(p) == 1 else "+" for p in parts))
+    return shown, scale
 
 
 def _sizes(**sizes: int) -> None:
@@ -88,35 +135,89 @@ def summarize(
             raise ArgumentError(
                 f"argument '{name}' expects an integer >= 1, but got {block!r}"
             )
-    rows, totals, pairs = [], [0, 0, 0], 0
-    starts = np.arange(0, S, block_kv)
-    widths = np.minimum(starts + block_kv, S) - starts
-    for first in range(0, L, block_q):
-        last = min(first + block_q, L)
-        keep = evaluate(mask, batch + 1, head + 1, L, S, (first, last))
-        columns = keep[batch, head].sum(axis=0, dtype=np.int64)
-        counts = np.add.reduceat(columns, starts) if S else np.zeros(0, np.int64)
-        area = widths * (last - first)
-        kinds = np.where(counts == 0, 0, np.where(counts == area, 2, 1))
-        rows.append("".join(_SYMBOLS[kind] for kind in kinds))
-        for kind in range(3):
-            totals[kind] += int((kinds == kind).sum())
-        pairs += int(counts.sum())
-    empty, partial, full = totals
-    return TileSummary(empty, full, partial, pairs, tuple(rows))
+    # The compiler needs masks, which need the views here.
+    from ._masktiles import kept_pairs, walk
+
+    found = walk(mask, L, S, block_q, block_kv, batch, head)
+    kept = kept_pairs(mask, found, min(block_q, max(L, 1)), batch, head)
+    widths = np.minimum(S - np.arange(kept.shape[1]) * block_kv, block_kv)
+    areas = found.rows[:, None] * widths
+    kinds = np.where(kept == 0, 0, np.where(kept == areas, 2, 1))
+    empty, partial, full = (int((kinds == kind).sum()) for kind in range(3))
+    return TileSummary(
+        empty,
+        full,
+        partial,
+        pairs=int(kept.sum()),
+        rows=tuple(_SYMBOLS[row].tobytes().decode() for row in kinds),
+        proved_empty=int((found.visited == 0).sum()),
+        proved_full=int((found.full == widths).sum()),
+        computed=found.computed,
+        ranges=_ranges(found),
+        kind=found.kind,
+        reason=found.reason,
+    )
 
 
-def plot(mask: Mask, L: int, S: int, batch: int, head: int, ax: Axes | None) -> Axes:
+def _ranges(found: Walk) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Of each block row; blocks whose keys touch make one interval."""
+    result = []
+    for visited, first, end in zip(found.visited, found.first, found.end, strict=True):
+        (blocks,) = np.nonzero(visited)
+        starts, ends = first[blocks], end[blocks]
+        opens = np.append(True, starts[1:] != ends[:-1])[: starts.size]
+        closes = np.append(opens[1:], True)[: starts.size]
+        pairs = zip(starts[opens].tolist(), ends[closes].tolist(), strict=True)
+        result.append(tuple(pairs))
+    return tuple(result)
+
+
+_COLOURS = {"empty": "#ffffff", "partial": "#f4b942", "full": "#4a7fb5"}
+_MOST_PAIRS = 512 * 512
+
+
+def plot(
+    mask: Mask,
+    L: int,
+    S: int,
+    block_q: int,
+    block_kv: int,
+    batch: int,
+    head: int,
+    ax: Axes | None,
+) -> Axes:
     try:
-        from matplotlib import pyplot
+        from matplotlib import colors, patches, pyplot
     except ImportError as error:
         raise ImportError(
             "plotting a mask needs matplotlib: pip install attn-mlir[plot]"
         ) from error
-    _sizes(L=L, S=S, batch=batch, head=head)
-    keep = evaluate(mask, batch + 1, head + 1, L, S, (0, L))[batch, head]
+    tiles = summarize(mask, L, S, block_q, block_kv, batch, head)
     if ax is None:
         ax = pyplot.subplots()[1]
-    ax.imshow(keep, cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
-    ax.set(xlabel="key j", ylabel="query i", title=repr(mask))
+    counts = {"empty": tiles.empty, "partial": tiles.partial, "full": tiles.full}
+    if tiles.rows and tiles.rows[0]:
+        kinds = [[_SYMBOLS_TEXT.index(tile) for tile in row] for row in tiles.rows]
+        extent = (0, len(kinds[0]) * block_kv, len(kinds) * block_q, 0)
+        map = colors.ListedColormap(list(_COLOURS.values()))
+        drawn: Any = {"interpolation": "nearest", "aspect": "equal"}
+        ax.imshow(kinds, cmap=map, vmin=0, vmax=2, extent=extent, **drawn)
+        if L * S <= _MOST_PAIRS:
+            keep = evaluate(mask, batch + 1, head + 1, L, S, (0, L))[batch, head]
+            dark = colors.ListedColormap(["#00000000", "#00000073"])
+            whole = (0, S, L, 0)
+            ax.imshow(keep, cmap=dark, vmin=0, vmax=1, extent=whole, **drawn)
+    ax.set(xlabel="key j", ylabel="query i", xlim=(0, S or 1), ylim=(L or 1, 0))
+    ax.set_title(
+        f"{tiles.full} full, {tiles.partial} partial, {tiles.empty} empty tiles of "
+        f"{block_q} x {block_kv};\n{100 * tiles.in_vain:.0f} % of the computed pairs "
+        "in vain",
+        fontsize="medium",
+    )
+    handles = [
+        patches.Patch(facecolor=_COLOURS[name], edgecolor="black", label=name)
+        for name, count in counts.items()
+        if count
+    ]
+    ax.legend(handles=handles, loc="upper right", fontsize="small")
     return ax

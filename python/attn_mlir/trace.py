@@ -221,6 +221,15 @@ def grid(
     return Position(values, H, _wrap_numpy)
 
 
+def points(
+    sizes: tuple[int, int, int, int], leading: tuple[int, int], i: Any, j: Any
+) -> Position:
+    """Pairs (i, j), NumPy arrays that broadcast, of one batch element and head."""
+    b, h = (np.full((1,) * i.ndim, each, dtype=np.int64) for each in leading)
+    values = {"b": b, "h": h, "i": i, "j": j, **dict(zip("BHLS", sizes, strict=True))}
+    return Position(values, sizes[1], _wrap_numpy)
+
+
 def call(
     function: Callable[..., Any], args: Sequence[Value], position: Position
 ) -> Any:

@@ -223,14 +223,15 @@ def test_tiles_of_a_long_mask() -> None:
     assert (summary.full, summary.partial, summary.empty) == (28, 8, 28)
     assert summary.pairs == 4096 * 4097 // 2
     assert summary.visited == 36 / 64
-    assert str(summary).splitlines()[1] == "|+       |"
-
-
-def test_plot() -> None:
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    axes = am.masks.causal().plot(8, 8)
-    assert axes.images[0].get_array().sum() == 36
+    assert (summary.proved_full, summary.proved_empty) == (28, 28)
+    assert summary.computed == 36 * 512 * 512
+    assert summary.in_vain == 1 - summary.pairs / summary.computed
+    assert summary.ranges[2] == ((0, 3 * 512),)
+    lines = str(summary).splitlines()
+    assert lines[0] == summary.reason
+    assert "28 full (#), 8 partial (+), 28 empty" in lines[1]
+    assert "11.1 % of these in vain" in lines[2]
+    assert lines[3] == "|+       |"
 
 
 def test_attribute_forms_agree_with_the_predicate() -> None:

@@ -18,6 +18,7 @@ from ..trace import Position, call
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Leading = tuple[int | None, int | None]
 Predicate = Callable[[Value, Value, Value, Value], Value]
 
 
@@ -56,20 +57,29 @@ class Mask:
         batch: int = 0,
         head: int = 0,
     ) -> TileSummary:
-        """How many tiles are empty, full and partial, and where they are."""
+        """How many tiles are empty, full and partial, and where they are.
+
+        Found by the compiler's analysis: pairs are evaluated only in the tiles
+        that kernels with such blocks visit and do not know to be full.
+        """
         return summarize(self, L, S, block_q, block_kv, batch, head)
 
     def plot(
         self,
         L: int,
         S: int,
+        block_q: int = 64,
+        block_kv: int = 64,
         *,
         batch: int = 0,
         head: int = 0,
         ax: Axes | None = None,
     ) -> Axes:
-        """Draw the mask of one batch element and head (needs matplotlib)."""
-        return plot(self, L, S, batch, head, ax)
+        """Draw the tiles of one batch element and head (needs matplotlib).
+
+        The pairs as well, where these are few (L * S <= 512^2).
+        """
+        return plot(self, L, S, block_q, block_kv, batch, head, ax)
 
     # --- for the package ----------------------------------------------------
 
@@ -82,6 +92,10 @@ class Mask:
     def attributes(self) -> list[Attribute] | None:
         """The equivalent conjunction of IR attributes, if there is one."""
         return None
+
+    def leading(self) -> Leading:
+        """B and H, where the mask is made for one number of them."""
+        return None, None
 
     def check(self, B: int, H: int, L: int, S: int) -> None:
         """Raise ArgumentError when the mask does not fit the sizes."""
@@ -117,6 +131,11 @@ class _Pair(Mask):
     def signature(self) -> Signature:
         left, right = self.left.signature(), self.right.signature()
         return Signature((self.symbol, left.key, right.key), left.arrays + right.arrays)
+
+    def leading(self) -> Leading:
+        pairs = zip(self.left.leading(), self.right.leading(), strict=True)
+        B, H = (a if b is None else b for a, b in pairs)
+        return B, H
 
     def check(self, B: int, H: int, L: int, S: int) -> None:
         self.left.check(B, H, L, S)
@@ -155,6 +174,9 @@ class Not(Mask):
     def predicate(self, at: Position) -> Value:
         inner = self.inner.predicate(at)
         return not inner if isinstance(inner, bool) else ~inner
+
+    def leading(self) -> Leading:
+        return self.inner.leading()
 
     def check(self, B: int, H: int, L: int, S: int) -> None:
         self.inner.check(B, H, L, S)
@@ -215,6 +237,10 @@ class DenseArray(Known):
         indices = at.indices[4 - self.array.ndim :]
         pairs = zip(self.array.shape, indices, strict=True)
         return view[tuple(0 if size == 1 else index for size, index in pairs)]
+
+    def leading(self) -> Leading:
+        B, H = (*(1,) * (4 - self.array.ndim), *self.array.shape)[:2]
+        return None if B == 1 else B, None if H == 1 else H
 
     def check(self, B: int, H: int, L: int, S: int) -> None:
         check_broadcast(self._argument, self.array, (B, H, L, S))

@@ -11,7 +11,7 @@ from .._checks import Attribute, fits, integer, integers
 from ..errors import ArgumentError
 from ..symbolic import Value, abs, maximum, minimum
 from ..trace import Position
-from ._base import Known, attribute_text
+from ._base import Known, Leading, attribute_text
 
 
 class Offset(Known):
@@ -31,6 +31,9 @@ class Offset(Known):
         if self.operand is None:
             return self.constant
         return at.wrap(self.operand)[at.b]
+
+    def leading(self) -> Leading:
+        return None if self.operand is None else len(self.operand), None
 
     def check(self, B: int, H: int, L: int, S: int) -> None:
         if self.operand is not None:
@@ -122,6 +125,9 @@ class KeyLengths(Known):
     def attributes(self) -> list[Attribute] | None:
         return [Attribute("#attn.key_lengths", (self.lengths,))]
 
+    def leading(self) -> Leading:
+        return len(self.lengths), None
+
     def check(self, B: int, H: int, L: int, S: int) -> None:
         fits("lengths", self.lengths, 0, B, "B")
 
@@ -155,6 +161,9 @@ class Dilated(Known):
         if len(self.steps) > 1:
             step = f"steps = [{_listed(self.steps)}]"
         return [Attribute(f"#attn.dilated<window = {self.window}, {step}>")]
+
+    def leading(self) -> Leading:
+        return None, len(self.steps) if self.is_list else None
 
     def check(self, B: int, H: int, L: int, S: int) -> None:
         if self.is_list and len(self.steps) != H:

@@ -12,7 +12,7 @@ from .._checks import Attribute, bools, fits, integer, integers, static_ones
 from ..errors import ArgumentError
 from ..symbolic import Value, abs
 from ..trace import Position
-from ._base import Known, attribute_text
+from ._base import Known, Leading, attribute_text
 
 # --- tokens -----------------------------------------------------------------
 
@@ -21,6 +21,12 @@ def _per_token(at: Position, array: Array, index: Value) -> Value:
     """An element of an array [N] or [B, N]."""
     view = at.wrap(array)
     return view[index] if array.ndim == 1 else view[at.b, index]
+
+
+def _batches(*arrays: Array) -> Leading:
+    """Of arrays [N] or [B, N]."""
+    sizes = [int(each.shape[0]) for each in arrays if each.ndim == 2]
+    return sizes[0] if sizes else None, None
 
 
 def _check_tokens(
@@ -50,6 +56,9 @@ class Documents(Known):
             return None
         return [Attribute("#attn.documents", arrays)]
 
+    def leading(self) -> Leading:
+        return _batches(self.q_ids, self.kv_ids)
+
     def check(self, B: int, H: int, L: int, S: int) -> None:
         sizes = [("L", L), ("S", S)] if self.shared else [("L", L)]
         _check_tokens("q_ids", self.q_ids, B, sizes)
@@ -75,6 +84,9 @@ class GlobalTokens(Known):
         text = attribute_text("global_tokens", parameters)
         return [Attribute(text, (self.is_global,))]
 
+    def leading(self) -> Leading:
+        return _batches(self.is_global)
+
     def check(self, B: int, H: int, L: int, S: int) -> None:
         sizes = [("S", S), ("L", L)] if self.symmetric else [("S", S)]
         _check_tokens("is_global", self.is_global, B, sizes)
@@ -95,6 +107,9 @@ class Longformer(Known):
     def attributes(self) -> list[Attribute] | None:
         text = f"#attn.longformer<{self.window}>"
         return [Attribute(text, (self.tokens.is_global,))]
+
+    def leading(self) -> Leading:
+        return self.tokens.leading()
 
     def check(self, B: int, H: int, L: int, S: int) -> None:
         self.tokens.check(B, H, L, S)
@@ -123,6 +138,11 @@ class Blocks(Known):
         text = f"#attn.blocks<block_q = {self.block_q}, block_kv = {self.block_kv}>"
         static = (*static_ones(self.table.shape[:-2]), None, None)
         return [Attribute(text, (self.table,), (static,))]
+
+    def leading(self) -> Leading:
+        shape = (*(1,) * (4 - self.table.ndim), *self.table.shape)
+        B, H = (None if size == 1 else int(size) for size in shape[:2])
+        return B, H
 
     def check(self, B: int, H: int, L: int, S: int) -> None:
         rows, columns = self.table.shape[-2:]
@@ -199,6 +219,9 @@ class BigBird(Known):
         static = (*(None,) * (self.table.ndim - 1), self.picks)
         text = attribute_text("bigbird", parameters)
         return [Attribute(text, (self.table,), (static,))]
+
+    def leading(self) -> Leading:
+        return None, int(self.table.shape[0]) if self.table.ndim == 3 else None
 
     def check(self, B: int, H: int, L: int, S: int) -> None:
         rows = self.table.shape[-2]

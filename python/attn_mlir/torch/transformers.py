@@ -52,6 +52,9 @@ class _Fixed(Mask):
     def attributes(self) -> list[Attribute] | None:
         return self._inner.attributes()
 
+    def leading(self) -> tuple[int | None, int | None]:
+        return self._inner.leading()
+
     def check(self, B: int, H: int, L: int, S: int) -> None:
         self._inner.check(B, H, L, S)
 
