@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import attn_mlir as am
 import numpy as np
 import pytest
+
+import attn_mlir as am
 from attn_mlir import masks
 
 L = S = 100
