@@ -127,7 +127,7 @@ static void writeOp(raw_ostream &os, Operation *op, unsigned depth,
   }
   if (matchPattern(op, m_Constant(&number))) {
     SmallString<16> digits;
-    number.getValue().toString(digits);
+    number.getValue().toString(digits, /*FormatPrecision=*/6);
     os << digits;
     return;
   }

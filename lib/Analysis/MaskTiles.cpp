@@ -53,7 +53,6 @@ public:
   SmallVector<Value> build(Value batch, Value head);
 
 private:
-  Value getSize(unsigned dim);
   Value countTiles();
   void locateRows(Value tile);
   Value clear(Value line);
@@ -126,15 +125,6 @@ TilesBuilder::TilesBuilder(OpBuilder &builder, AttentionOp op,
     axes[axis].tile *= 2;
     axis = axis == 0 ? axes.size() - 1 : axis - 1;
   }
-}
-
-Value TilesBuilder::getSize(unsigned dim) {
-  for (auto [operand, map] : llvm::zip(op.getRoleOperands(), op.getRoleMaps()))
-    for (auto [position, expr] : llvm::enumerate(map.getResults()))
-      if (expr == getAffineDimExpr(dim, op.getContext()))
-        return getValueOrCreateConstantIndexOp(
-            b, loc, tensor::getMixedSize(b, loc, operand, position));
-  return constant(1);
 }
 
 //===----------------------------------------------------------------------===//
@@ -269,6 +259,10 @@ Value TilesBuilder::walk(KeyRuns &runs, Value line) {
 }
 
 SmallVector<Value> TilesBuilder::build(Value batch, Value head) {
+  SmallVector<Range> domain = op.getIterationDomain(b);
+  auto getSize = [&](unsigned dim) {
+    return getValueOrCreateConstantIndexOp(b, loc, domain[dim].size);
+  };
   numQueries = getSize(kQuery);
   numKeys = getSize(kKey);
   Value numBatches = getSize(kBatch), numHeads = getSize(kHead);

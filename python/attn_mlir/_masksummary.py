@@ -200,18 +200,21 @@ def plot(
         kinds = [[_SYMBOLS_TEXT.index(tile) for tile in row] for row in tiles.rows]
         extent = (0, len(kinds[0]) * block_kv, len(kinds) * block_q, 0)
         map = colors.ListedColormap(list(_COLOURS.values()))
-        drawn: Any = {"interpolation": "nearest", "aspect": "equal"}
-        ax.imshow(kinds, cmap=map, vmin=0, vmax=2, extent=extent, **drawn)
+        ax.imshow(
+            kinds, cmap=map, vmin=0, vmax=2, extent=extent, interpolation="nearest"
+        )
         if L * S <= _MOST_PAIRS:
             keep = evaluate(mask, batch + 1, head + 1, L, S, (0, L))[batch, head]
             dark = colors.ListedColormap(["#00000000", "#00000073"])
-            whole = (0, S, L, 0)
-            ax.imshow(keep, cmap=dark, vmin=0, vmax=1, extent=whole, **drawn)
+            smooth: Any = {
+                "interpolation": "antialiased",
+                "interpolation_stage": "rgba",
+            }
+            ax.imshow(keep, cmap=dark, vmin=0, vmax=1, extent=(0, S, L, 0), **smooth)
     ax.set(xlabel="key j", ylabel="query i", xlim=(0, S or 1), ylim=(L or 1, 0))
     ax.set_title(
-        f"{tiles.full} full, {tiles.partial} partial, {tiles.empty} empty tiles of "
-        f"{block_q} x {block_kv};\n{100 * tiles.in_vain:.0f} % of the computed pairs "
-        "in vain",
+        f"{tiles.full} full, {tiles.partial} partial, {tiles.empty} empty tiles\n"
+        f"of {block_q} x {block_kv}; {100 * tiles.in_vain:.0f} % computed in vain",
         fontsize="medium",
     )
     handles = [

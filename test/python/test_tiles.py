@@ -38,7 +38,8 @@ NAMED: dict[str, tuple[masks.Mask, int]] = {
     "global": (masks.global_tokens(GLOBAL), 3),
     "longformer": (masks.longformer(8, GLOBAL), 3),
     "fn": (masks.fn(lambda b, h, i, j: (i * j) % 5 == 0), 4),
-    "array": (masks.array(RNG.random((100, 100)) < 0.3), 4),
+    "array": (masks.array(RNG.random((100, 100)) < 0.3), 3),
+    "blocks": (masks.blocks(RNG.random((7, 10)) < 0.3, 16, 10), 3),
     "nothing": (masks.causal() & masks.window(-1, -1, 0) & masks.prefix(0), 1),
     "everything": (masks.window(-1, -1), 1),
 }
@@ -190,7 +191,10 @@ def test_plot_shows_tiles_and_pairs() -> None:
     tiles, pairs = axes.images
     assert tiles.get_array().tolist() == [[1, 0], [2, 1]]
     assert pairs.get_array().sum() == 36
-    assert "1 full, 2 partial, 1 empty tiles of 4 x 4" in axes.get_title()
+    assert (
+        axes.get_title()
+        == "1 full, 2 partial, 1 empty tiles\nof 4 x 4; 14 % computed in vain"
+    )
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert names == ["empty", "partial", "full"]
 
