@@ -1,0 +1,11 @@
+// Row i sees the keys up to i.
+func.func @attention(%q: tensor<4096x64xf32>, %k: tensor<4096x64xf32>,
+                     %v: tensor<4096x64xf32>) -> tensor<4096x64xf32> {
+  %init = tensor.empty() : tensor<4096x64xf32>
+  %out = attn.attention
+    ins(%q, %k, %v : tensor<4096x64xf32>, tensor<4096x64xf32>, tensor<4096x64xf32>)
+    outs(%init : tensor<4096x64xf32>)
+    masks(#attn.causal)
+    -> tensor<4096x64xf32>
+  return %out : tensor<4096x64xf32>
+}

@@ -1,0 +1,11 @@
+// Every 16th key, at most 512 away.
+func.func @attention(%q: tensor<4096x64xf32>, %k: tensor<4096x64xf32>,
+                     %v: tensor<4096x64xf32>) -> tensor<4096x64xf32> {
+  %init = tensor.empty() : tensor<4096x64xf32>
+  %out = attn.attention
+    ins(%q, %k, %v : tensor<4096x64xf32>, tensor<4096x64xf32>, tensor<4096x64xf32>)
+    outs(%init : tensor<4096x64xf32>)
+    masks(#attn.dilated<window = 512, step = 16>)
+    -> tensor<4096x64xf32>
+  return %out : tensor<4096x64xf32>
+}
