@@ -108,6 +108,11 @@ void attn::registerPasses() {
   PassPipelineRegistration<PipelineOptions>(
       "attn-compile-to", "all phases up to the one given by phase=",
       [](OpPassManager &pm, const PipelineOptions &options) {
+        StringRef analysis = options.analysis;
+        if (!analysis.empty() && analysis != "mask-tiles" &&
+            analysis != "mask-tiles-split")
+          llvm::report_fatal_error("unknown analysis",
+                                   /*gen_crash_diag=*/false);
         if (std::optional<Phase> last = getPhase(options.phase))
           buildPipeline(pm, *last, options.get());
         else

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from .masks import Mask
 
 _MAX_PAIRS = 1 << 31
-_SYMBOLS_TEXT = " +#"  # empty, partial, full
-_SYMBOLS = np.frombuffer(_SYMBOLS_TEXT.encode(), np.uint8)
+_SYMBOLS = np.frombuffer(b" +#", np.uint8)  # empty, partial, full
 _MOST_SHOWN = 64
 
 
@@ -120,7 +119,7 @@ def dense(mask: Mask, B: int, H: int, L: int, S: int) -> np.ndarray[Any, Any]:
     return np.array(evaluate(mask, B, H, L, S, (0, L)))
 
 
-def summarize(
+def _analyse(
     mask: Mask,
     L: int,
     S: int,
@@ -128,7 +127,8 @@ def summarize(
     block_kv: int,
     batch: int,
     head: int,
-) -> TileSummary:
+) -> tuple[Walk, Any, Any]:
+    """What kernels visit, the kept pairs of each tile, the keys of each block."""
     _sizes(L=L, S=S, batch=batch, head=head)
     for name, block in (("block_q", block_q), ("block_kv", block_kv)):
         if isinstance(block, bool) or not isinstance(block, int) or block < 1:
@@ -141,9 +141,27 @@ def summarize(
     found = walk(mask, L, S, block_q, block_kv, batch, head)
     kept = kept_pairs(mask, found, min(block_q, max(L, 1)), batch, head)
     widths = np.minimum(S - np.arange(kept.shape[1]) * block_kv, block_kv)
+    return found, kept, widths
+
+
+def _counts(kinds: Any) -> list[int]:
+    """How many tiles are empty, partial and full."""
+    return [int((kinds == kind).sum()) for kind in range(3)]
+
+
+def summarize(
+    mask: Mask,
+    L: int,
+    S: int,
+    block_q: int,
+    block_kv: int,
+    batch: int,
+    head: int,
+) -> TileSummary:
+    found, kept, widths = _analyse(mask, L, S, block_q, block_kv, batch, head)
     areas = found.rows[:, None] * widths
     kinds = np.where(kept == 0, 0, np.where(kept == areas, 2, 1))
-    empty, partial, full = (int((kinds == kind).sum()) for kind in range(3))
+    empty, partial, full = _counts(kinds)
     return TileSummary(
         empty,
         full,
@@ -192,13 +210,15 @@ def plot(
         raise ImportError(
             "plotting a mask needs matplotlib: pip install attn-mlir[plot]"
         ) from error
-    tiles = summarize(mask, L, S, block_q, block_kv, batch, head)
+    found, kept, widths = _analyse(mask, L, S, block_q, block_kv, batch, head)
+    # As kernels treat them, which is what the mask is where that was proved.
+    kinds = np.where(found.visited == 0, 0, np.where(found.full == widths, 2, 1))
+    counts = dict(zip(_COLOURS, _counts(kinds), strict=True))
+    in_vain = 1.0 - kept.sum() / found.computed if found.computed else 0.0
     if ax is None:
         ax = pyplot.subplots()[1]
-    counts = {"empty": tiles.empty, "partial": tiles.partial, "full": tiles.full}
-    if tiles.rows and tiles.rows[0]:
-        kinds = [[_SYMBOLS_TEXT.index(tile) for tile in row] for row in tiles.rows]
-        extent = (0, len(kinds[0]) * block_kv, len(kinds) * block_q, 0)
+    if kinds.size:
+        extent = (0, kinds.shape[1] * block_kv, kinds.shape[0] * block_q, 0)
         map = colors.ListedColormap(list(_COLOURS.values()))
         ax.imshow(
             kinds, cmap=map, vmin=0, vmax=2, extent=extent, interpolation="nearest"
@@ -213,8 +233,8 @@ def plot(
             ax.imshow(keep, cmap=dark, vmin=0, vmax=1, extent=(0, S, L, 0), **smooth)
     ax.set(xlabel="key j", ylabel="query i", xlim=(0, S or 1), ylim=(L or 1, 0))
     ax.set_title(
-        f"{tiles.full} full, {tiles.partial} partial, {tiles.empty} empty tiles\n"
-        f"of {block_q} x {block_kv}; {100 * tiles.in_vain:.0f} % computed in vain",
+        f"{counts['full']} full, {counts['partial']} partial, {counts['empty']} empty "
+        f"tiles\nof {block_q} x {block_kv}; {100 * in_vain:.0f} % computed in vain",
         fontsize="medium",
     )
     handles = [

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import _native, cache
 from ._arrays import FLOATS, Array, element_of_dtype, kernel_array
-from ._kernel import native_compile
+from ._kernel import native_compile, run
 from ._layout import layout_of
 from ._lower import Problem, emit_module, lower_mask, whole_lines
 from .errors import ArgumentError
@@ -30,7 +30,7 @@ _PAIRS_AT_ONCE = 1 << 20
 _PASS = "attn-mask-tiles"
 
 Sizes: TypeAlias = tuple[int, int, int, int]  # B, H, L, S
-Counts: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Counts: TypeAlias = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ class _Tiles:
         # Never read: only their sizes matter.
         query, key = (np.zeros((B, H, size, 1), np.float32) for size in (L, S))
         inputs = [query, key, key, *(_argument(each) for each in self._arrays)]
-        tiles, rows = kernel.run([*inputs, batch, head], _empty)
-        return tiles, rows
+        tiles, rows = run(kernel, [*inputs, batch, head], _empty)
+        return tiles, rows.astype(np.int64)
 
 
 def _empty(number: int, shape: tuple[int, ...]) -> Any:
@@ -162,14 +162,13 @@ def walk(
         rows = np.zeros(shape[0], np.int64)
         return Walk(none, none, none, none, rows, 0, kind, reason, sizes)
     found, rows = tiles.run(kernel, batch, head)
-    visited, full, first, end = np.moveaxis(found.astype(np.int64), 2, 0)
-    rows = rows.astype(np.int64)
-    computed = int((visited * rows[:, None]).sum())
+    visited, full, first, end = np.moveaxis(found, 2, 0)
+    computed = int((visited.sum(axis=1, dtype=np.int64) * rows).sum())
     if split:
         whole = tiles.compile(block_q, _MAX_BLOCK, "mask-tiles-split")
         found, own = tiles.run(whole, batch, head)
-        keys = found[:, :, 0].astype(np.int64).sum(axis=1)
-        computed = int((keys * own.astype(np.int64)).sum())
+        keys = found[:, :, 0].sum(axis=1, dtype=np.int64)
+        computed = int((keys * own).sum())
     return Walk(visited, full, first, end, rows, computed, kind, reason, sizes)
 
 

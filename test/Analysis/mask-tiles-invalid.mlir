@@ -1,7 +1,9 @@
 // RUN: attn-opt %s -attn-mask-tiles -split-input-file -verify-diagnostics
 // RUN: not attn-opt %s -attn-mask-tiles=block-queries=0 -split-input-file 2>&1 | FileCheck %s --check-prefix=ROWS
 // RUN: not attn-opt %s -attn-mask-tiles=block-keys=-3 -split-input-file 2>&1 | FileCheck %s --check-prefix=KEYS
+// RUN: not attn-opt %s -attn-compile-to="analysis=mask" 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
+// UNKNOWN: unknown analysis
 // ROWS: error: expects option 'block-queries' to be between 1 and 2^30, but got 0
 // KEYS: error: expects option 'block-keys' to be between 1 and 2^30, but got -3
 

@@ -13,6 +13,7 @@ import pytest
 
 import attn_mlir as am
 from attn_mlir import masks
+from attn_mlir._kernel import native_compile
 
 L = S = 100
 RNG = np.random.default_rng(4)
@@ -93,18 +94,52 @@ def test_odd_lengths(lengths: tuple[int, int]) -> None:
         check(mask.tiles(*lengths, 8, 16), mask.dense(1, 1, *lengths)[0, 0], 8, 16)
 
 
-def test_residues_cost_their_pairs() -> None:
-    # 64 rows of one residue see 32 keys of it and the 63 of the rows' own span.
-    summary = masks.dilated(256, 16).tiles(4096, 4096)
+def seen(dense: np.ndarray[Any, Any], tiles: list[np.ndarray[Any, Any]]) -> int:
+    """Rows times the keys that some row of the tile sees, over all tiles."""
+    rows = np.concatenate(tiles)
+    assert sorted(rows.tolist()) == list(range(len(dense)))
+    return int(sum(dense[tile].any(axis=0).sum() * len(tile) for tile in tiles))
+
+
+@pytest.mark.parametrize("length", [512, 500])
+def test_residues_cost_the_keys_they_see(length: int) -> None:
+    mask = masks.dilated(96, 16)
+    rows = np.arange(length)
+    tiles = [rows[r::16][n : n + 8] for r in range(16) for n in range(0, 32, 8)]
+    summary = mask.tiles(length, length, 8, 64)
     assert "residue modulo 16" in summary.reason
-    assert summary.computed <= 4096 * (32 + 64)
-    assert summary.in_vain < 0.7
+    dense = mask.dense(1, 1, length, length)[0, 0]
+    assert summary.computed == seen(dense, [tile for tile in tiles if tile.size])
 
 
-def test_patches_cost_less_than_flat_tiles() -> None:
-    summary = masks.neighborhood((64, 64), 13).tiles(4096, 4096)
-    assert "patches" in summary.reason
-    assert summary.computed == pytest.approx(4096 * 20 * 20, rel=0.2)
+@pytest.mark.parametrize("shape", [(24, 32), (10, 20)])
+def test_patches_cost_the_keys_they_see(shape: tuple[int, int]) -> None:
+    mask = masks.neighborhood(shape, (5, 7))
+    lines, columns = shape
+    rows = np.arange(lines * columns).reshape(shape)
+    tiles = [
+        rows[y : y + 4, x : x + 8].ravel()
+        for y in range(0, lines, 4)
+        for x in range(0, columns, 8)
+    ]
+    summary = mask.tiles(rows.size, rows.size, 32, 64)
+    assert f"patches of a grid with lines of {columns}" in summary.reason
+    dense = mask.dense(1, 1, rows.size, rows.size)[0, 0]
+    assert summary.computed == seen(dense, tiles)
+
+
+def test_strided_captures() -> None:
+    ids = np.repeat(IDS, 2)[::2]
+    mask = masks.documents(ids)
+    check(mask.tiles(L, S, 16, 16), mask.dense(1, 1, L, S)[0, 0], 16, 16)
+
+
+def test_an_unknown_analysis_is_refused() -> None:
+    text = (
+        "func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> { return %x : tensor<4xf32> }"
+    )
+    with pytest.raises(am.CompileError, match="expected 'analysis' to be 'mask-tiles'"):
+        native_compile(text, options=am.Options(), analysis="mask")
 
 
 def test_reason_names_what_was_not_understood() -> None:
@@ -193,10 +228,20 @@ def test_plot_shows_tiles_and_pairs() -> None:
     assert pairs.get_array().sum() == 36
     assert (
         axes.get_title()
-        == "1 full, 2 partial, 1 empty tiles\nof 4 x 4; 14 % computed in vain"
+        == "1 full, 2 partial, 1 empty tiles\nof 4 x 4; 25 % computed in vain"
     )
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert names == ["empty", "partial", "full"]
+
+
+def test_plot_shows_what_kernels_do() -> None:
+    # Nothing is kept, but no kernel knows.
+    mask = masks.fn(lambda b, h, i, j: am.sin((i - j) * 1.0) > 2)
+    assert mask.tiles(8, 8, 4, 4).rows == ("  ", "  ")
+    axes = mask.plot(8, 8, 4, 4, ax=_axes())
+    assert axes.images[0].get_array().tolist() == [[1, 1], [1, 1]]
+    assert "0 full, 4 partial, 0 empty" in axes.get_title()
+    assert "100 % computed in vain" in axes.get_title()
 
 
 def test_plot_of_many_pairs_shows_tiles_alone() -> None:

@@ -77,7 +77,9 @@ class Mask:
     ) -> Axes:
         """Draw the tiles of one batch element and head (needs matplotlib).
 
-        The pairs as well, where these are few (L * S <= 512^2).
+        Tiles are empty, full or partial as kernels treat them: a kernel skips an
+        empty tile and evaluates the mask in a partial one. Kept pairs are drawn
+        where there are few pairs (L * S <= 512^2).
         """
         return plot(self, L, S, block_q, block_kv, batch, head, ax)
 
