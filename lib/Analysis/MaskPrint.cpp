@@ -119,7 +119,7 @@ static bool anyLeaf(const Sum *sum,
 static unsigned classOf(const Conjunct &conjunct, bool isSuperset) {
   if (isSuperset || conjunct.numOpaque)
     return 4;
-  unsigned result = 1;
+  unsigned result = conjunct.scans.empty() ? 1 : 3;
   for (const Node *atom : conjunct.atoms)
     if (atom->kind == NodeKind::Ge)
       (void)anyLeaf(atom->sum, [&](const Leaf *leaf) {
@@ -158,6 +158,8 @@ void FactsPrinter::print(const Conjunct &conjunct, bool isSuperset) {
     os << " and bounded ";
     printLiteral(probe);
   }
+  if (!conjunct.scans.empty())
+    os << " and " << conjunct.scans.size() << " scanned at row and key";
   if (conjunct.numOpaque)
     os << " and " << conjunct.numOpaque << " opaque";
   if (unsigned number = classOf(conjunct, isSuperset); number != 1)

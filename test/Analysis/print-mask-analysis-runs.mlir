@@ -137,10 +137,9 @@ func.func @tree(%q: tensor<?x16xf32>, %init: tensor<?x16xf32>, %until: tensor<?x
   return %out : tensor<?x16xf32>
 }
 
-// What is read at both is not understood.
-// CHECK: mask of attn.attention at {{.*}}: conservative, trend growing
-// CHECK-NEXT:   kept: j in [0, i + 1) and 1 opaque (class 4)
-// CHECK:   not understood: tensor.extract
+// What is read at both is scanned, entry by entry.
+// CHECK: mask of attn.attention at {{.*}}: exact, trend growing
+// CHECK-NEXT:   kept: j in [0, i + 1) and 1 scanned at row and key (class 3)
 func.func @blocks(%q: tensor<?x16xf32>, %init: tensor<?x16xf32>, %table: tensor<?x?xi1>) -> tensor<?x16xf32> {
   %out = attn.attention ins(%q, %q, %q : tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>)
     outs(%init : tensor<?x16xf32>)

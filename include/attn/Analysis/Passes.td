@@ -119,7 +119,8 @@ def MaskTilesPass : Pass<"attn-mask-tiles", "::mlir::func::FuncOp"> {
   ];
   let dependentDialects = [
     "affine::AffineDialect", "arith::ArithDialect", "scf::SCFDialect",
-    "tensor::TensorDialect"
+    "tensor::TensorDialect",
+    "vector::VectorDialect"
   ];
 }
 
