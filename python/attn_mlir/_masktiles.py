@@ -154,7 +154,7 @@ def walk(
             f"give at most 2^25 tiles, but got {block_q} and {block_kv} for "
             f"{L} x {S} pairs"
         )
-    tiles = _Tiles(mask, sizes)
+    tiles = _Tiles(mask.of_head(head), sizes)
     kernel = tiles.compile(block_q, block_kv, "mask-tiles")
     kind, split, reason = _describe(kernel)
     if 0 in shape:

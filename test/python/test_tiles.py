@@ -112,6 +112,15 @@ def test_residues_cost_the_keys_they_see(length: int) -> None:
     assert summary.computed == seen(dense, [tile for tile in tiles if tile.size])
 
 
+def test_heads_are_split() -> None:
+    both = masks.dilated(96, [4, 16]) & masks.causal()
+    one = masks.dilated(96, 16) & masks.causal()
+    summary = both.tiles(512, 512, 8, 64, head=1)
+    assert summary == one.tiles(512, 512, 8, 64)
+    assert "residue modulo 16" in summary.reason
+    assert (~both).tiles(64, 64, head=1).pairs == (~one).tiles(64, 64).pairs
+
+
 @pytest.mark.parametrize("shape", [(24, 32), (10, 20)])
 def test_patches_cost_the_keys_they_see(shape: tuple[int, int]) -> None:
     mask = masks.neighborhood(shape, (5, 7))

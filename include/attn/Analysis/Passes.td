@@ -119,8 +119,7 @@ def MaskTilesPass : Pass<"attn-mask-tiles", "::mlir::func::FuncOp"> {
   ];
   let dependentDialects = [
     "affine::AffineDialect", "arith::ArithDialect", "scf::SCFDialect",
-    "tensor::TensorDialect",
-    "vector::VectorDialect"
+    "tensor::TensorDialect", "vector::VectorDialect"
   ];
 }
 

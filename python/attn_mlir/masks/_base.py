@@ -99,6 +99,10 @@ class Mask:
         """B and H, where the mask is made for one number of them."""
         return None, None
 
+    def of_head(self, head: int) -> Mask:
+        """The mask that the kernels of one head run, where heads have their own."""
+        return self
+
     def check(self, B: int, H: int, L: int, S: int) -> None:
         """Raise ArgumentError when the mask does not fit the sizes."""
 
@@ -133,6 +137,11 @@ class _Pair(Mask):
     def signature(self) -> Signature:
         left, right = self.left.signature(), self.right.signature()
         return Signature((self.symbol, left.key, right.key), left.arrays + right.arrays)
+
+    def of_head(self, head: int) -> Mask:
+        left, right = self.left.of_head(head), self.right.of_head(head)
+        same = left is self.left and right is self.right
+        return self if same else type(self)(left, right)
 
     def leading(self) -> Leading:
         pairs = zip(self.left.leading(), self.right.leading(), strict=True)
@@ -176,6 +185,10 @@ class Not(Mask):
     def predicate(self, at: Position) -> Value:
         inner = self.inner.predicate(at)
         return not inner if isinstance(inner, bool) else ~inner
+
+    def of_head(self, head: int) -> Mask:
+        inner = self.inner.of_head(head)
+        return self if inner is self.inner else Not(inner)
 
     def leading(self) -> Leading:
         return self.inner.leading()

@@ -11,7 +11,7 @@ from .._checks import Attribute, fits, integer, integers
 from ..errors import ArgumentError
 from ..symbolic import Value, abs, maximum, minimum
 from ..trace import Position
-from ._base import Known, Leading, attribute_text
+from ._base import Known, Leading, Mask, attribute_text
 
 
 class Offset(Known):
@@ -161,6 +161,9 @@ class Dilated(Known):
         if len(self.steps) > 1:
             step = f"steps = [{_listed(self.steps)}]"
         return [Attribute(f"#attn.dilated<window = {self.window}, {step}>")]
+
+    def of_head(self, head: int) -> Mask:
+        return Dilated(self.window, self.steps[head]) if self.is_list else self
 
     def leading(self) -> Leading:
         return None, len(self.steps) if self.is_list else None
