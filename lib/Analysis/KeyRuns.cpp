@@ -325,8 +325,9 @@ KeyRuns::Run KeyRuns::emitRun(Value key) {
       // Other conjuncts may begin within the run.
       Condition some =
           e.both(e.less(e.nextOf(range, from), end), e.mayKeep(range, keys));
+      auto [holds, rangeEnd] = e.runOf(range, from);
       Condition all =
-          e.both(e.runOf(range, from).first,
+          e.both(e.both(holds, e.lessEqual(end, rangeEnd)),
                  e.within(range.fullLower, range.fullUpper, from, end));
       for (const Node *node : range.conjunct->scans) {
         auto [anyEntry, everyEntry] = e.scan(node, keys);
