@@ -38,6 +38,9 @@ enum Argument {
   NumHeads
 };
 
+/// A table with an entry per block has as many of them at most.
+static constexpr int64_t kMaxBlocks = 300 / RandomMask::kMinBlock + 1;
+
 /// Extents of tables that the sizes decide.
 static constexpr int64_t kRows = 0, kKeys = -1;
 
@@ -111,8 +114,10 @@ void MaskTrial::addTables() {
   add({kKeys}, 1, MaskTable::Keys);
   add({generator->uniform(1, 50)}, 32, MaskTable::Anything);
   add({kNumHeads, generator->uniform(1, 20)}, 32, MaskTable::Anything);
-  generator->pairTable =
+  generator->clampedTable =
       addTable({generator->uniform(1, 6), generator->uniform(1, 6)}, 1);
+  generator->blockTable = addTable({kMaxBlocks, kMaxBlocks}, 1);
+  generator->pairTable = addTable({kRows, kKeys}, 1);
 }
 
 void MaskTrial::makeRandom() {

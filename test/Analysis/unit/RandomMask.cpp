@@ -343,15 +343,30 @@ Value RandomMask::readIndex(bool onKey) {
                                   read(pickTable(reach, false)));
 }
 
-/// A block of pairs each.
+/// A truth value for each pair, or for a block of pairs.
 Value RandomMask::blockLiteral() {
+  readsTable = true;
   AffineExpr x, y;
   bindDims(builder.getContext(), x, y);
   Value i = block.getArgument(2), j = block.getArgument(3);
-  int64_t size = uniform(1, 8);
-  Value position[] = {clamp(map(x.floorDiv(size), i, j), pairTable, 0),
-                      clamp(map(y.floorDiv(size), i, j), pairTable, 1)};
-  return make<tensor::ExtractOp>(pairTable, position);
+  int64_t rows = uniform(kMinBlock, 12), keys = uniform(kMinBlock, 20);
+  SmallVector<Value, 2> position = {map(x.floorDiv(rows), i, j),
+                                    map(y.floorDiv(keys), i, j)};
+  Value table = blockTable;
+  switch (uniform(0, 3)) {
+  case 0:
+    table = pairTable;
+    position = {i, j};
+    break;
+  case 1:
+    table = clampedTable;
+    for (auto [dim, index] : llvm::enumerate(position))
+      index = clamp(index, table, dim);
+    break;
+  default:
+    break;
+  }
+  return make<tensor::ExtractOp>(table, position);
 }
 
 Value RandomMask::tableLiteral() {

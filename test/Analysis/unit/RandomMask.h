@@ -33,8 +33,10 @@ public:
   llvm::SmallVector<mlir::Value> indexSymbols;
   llvm::SmallVector<mlir::Value> boolSymbols;
   llvm::SmallVector<MaskTable> tables; // none: masks read no tables
-  /// Reads both the row and the key: nothing is known of it.
-  mlir::Value pairTable;
+  /// Read at the row and the key, or at quotients of them: clamped, in blocks of
+  /// at least `kMinBlock`, and at each pair.
+  static constexpr int64_t kMinBlock = 5;
+  mlir::Value clampedTable, blockTable, pairTable;
 
   mlir::Value predicate(unsigned depth);
   int64_t uniform(int64_t first, int64_t last) {
