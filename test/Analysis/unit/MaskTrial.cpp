@@ -203,8 +203,8 @@ void MaskTrial::finish(Value keep) {
 // Values
 //===----------------------------------------------------------------------===//
 
-/// Ids that rise, fall, stay, come in any order, or lie near the ends of what
-/// the type holds.
+/// Ids that rise, also up to some point only, fall, stay, come in any order, or
+/// lie near the ends of what the type holds.
 void MaskTrial::fill(Tensor &tensor, bool isBool) {
   int64_t kind = isSorted ? 0 : generator->uniform(0, 9);
   int64_t chance = generator->uniform(0, 3) ? generator->uniform(0, 100) : 10;
@@ -220,6 +220,8 @@ void MaskTrial::fill(Tensor &tensor, bool isBool) {
       value += changes ? generator->uniform(0, 3) : 0;
     else if (kind == 4)
       value -= changes;
+    else if (kind == 6) // falls where a block of a summary ends
+      value = i % 128 / 8;
     else if (kind == 5)
       value = generator->uniform(0, 1) ? INT32_MAX : INT32_MIN;
     else if (kind >= 7)
@@ -423,6 +425,10 @@ bool MaskTrial::checkCount() {
 /// Divisors that the mask did not ask for.
 MaskTrial::Split MaskTrial::forcedSplit() {
   Split split;
+  if (generator->uniform(0, 1) && !generator->gridDivisors.empty()) {
+    split.divisors = generator->gridDivisors;
+    return split;
+  }
   int64_t inner = generator->uniform(2, 6);
   if (generator->uniform(0, 1)) {
     split.divisors = {inner};

@@ -228,7 +228,11 @@ Value RandomMask::residues() {
   bindDims(builder.getContext(), x, y);
   int64_t period = uniform(2, 9);
   Value rest;
-  switch (uniform(0, 5)) {
+  switch (uniform(0, 6)) {
+  case 6:
+    gridDivisors = {period};
+    rest = map((y % period) % uniform(2, 4), i, j);
+    break;
   case 0: {
     Value distance = make<arith::SubIOp>(i, j);
     rest = make<arith::RemSIOp>(distance, constant(period));
@@ -264,6 +268,9 @@ Value RandomMask::grid() {
   int64_t width = uniform(2, 8), size = uniform(2, 6), reach = uniform(0, 2);
   int64_t base = uniform(0, 2) ? 1 : width;
   width *= base;
+  gridDivisors = {width * size, width};
+  if (base != 1)
+    gridDivisors = {width, base};
   auto within = [&](AffineExpr axis) {
     return base == 1 ? axis % width : (axis % width).floorDiv(base);
   };

@@ -33,8 +33,8 @@ public:
   llvm::SmallVector<mlir::Value> indexSymbols;
   llvm::SmallVector<mlir::Value> boolSymbols;
   llvm::SmallVector<MaskTable> tables; // none: masks read no tables
-  /// Read at the row and the key, or at quotients of them: clamped, in blocks of
-  /// at least `kMinBlock`, and at each pair.
+  /// Read at the row and the key, or at quotients of them: clamped, in blocks
+  /// of at least `kMinBlock`, and at each pair.
   static constexpr int64_t kMinBlock = 5;
   mlir::Value clampedTable, blockTable, pairTable;
 
@@ -44,6 +44,8 @@ public:
   }
   mlir::Value constant(int64_t value);
   bool hasReadTable() const { return readsTable; }
+  /// Lines of the last grid, and what lies in them.
+  llvm::SmallVector<int64_t, 2> gridDivisors;
 
 private:
   mlir::Value literal();
