@@ -28,6 +28,7 @@ public:
   QueryLanesStep(OpBuilder &builder, OnlineAttentionOp op,
                  const CPUTarget &target, bool pairs, Value full)
       : op(op), k(builder, op.getLoc(), op.getComputeType(), target), in(k, op),
+        score(k, op.getScoreRegion()), mask(k, op.getMaskRegion()),
         pairs(pairs), full(full), hasScore(!op.getScoreRegion().empty()),
         hasMask(!op.getMaskRegion().empty()) {
     auto shape = cast<MemRefType>(in.accumulator.getType()).getShape();
@@ -92,6 +93,7 @@ private:
 
   SmallVector<Value> emitScores(ValueRange maxima);
   SmallVector<Value> emitScoreTiles(ValueRange maxima);
+  void prepareRegions();
   SmallVector<Value> emitRegions(ValueRange maxima, bool masked);
   SmallVector<Value> branch(TypeRange types, Value condition,
                             llvm::function_ref<SmallVector<Value>()> then,
@@ -111,6 +113,8 @@ private:
   OnlineAttentionOp op;
   KernelBuilder k;
   StepOperands in;
+  RegionVectorizer score, mask;
+  bool scoreHasTables = false, maskHasTables = false;
   bool pairs;
   Value full;
   bool hasScore, hasMask;
@@ -146,6 +150,7 @@ QueryLanesStep::branch(TypeRange types, Value condition,
 }
 
 SmallVector<Value> QueryLanesStep::emitScores(ValueRange maxima) {
+  prepareRegions();
   SmallVector<Value> tracked = emitScoreTiles(maxima);
   if (!hasMask && !hasScore)
     return tracked;
@@ -228,21 +233,36 @@ RegionVectorizer::Argument QueryLanesStep::queryIndices() {
   return result;
 }
 
-// Applies the score and mask regions to the stored scores.
-SmallVector<Value> QueryLanesStep::emitRegions(ValueRange maxima, bool masked) {
-  RegionVectorizer score(k, op.getScoreRegion());
-  RegionVectorizer mask(k, op.getMaskRegion());
+// What the regions need that no key changes. Where they read tables, memory is
+// asked for them here, ahead of the products.
+void QueryLanesStep::prepareRegions() {
+  if (!hasMask && !hasScore)
+    return;
   RegionVectorizer::Argument batch{in.batch, {}}, head{in.head, {}};
   RegionVectorizer::Argument query = queryIndices();
-  if (score.isPresent())
+  if (hasScore) {
     score.prepare({std::nullopt, batch, head, query, std::nullopt}, vectors);
-  if (masked)
-    mask.prepare({batch, head, query, std::nullopt}, vectors);
-  bool anyTable = false;
-  for (RegionVectorizer *region : {&score, &mask})
-    if (region == &score ? score.isPresent() : masked)
-      anyTable |= region->findTables(in.firstKey, in.numKeys, getMaxKeys(op));
+    scoreHasTables = score.findTables(in.firstKey, in.numKeys, getMaxKeys(op));
+    score.approachTables();
+  }
+  if (!hasMask)
+    return;
+  mask.prepare({batch, head, query, std::nullopt}, vectors);
+  maskHasTables = mask.findTables(in.firstKey, in.numKeys, getMaxKeys(op));
+  if (!maskHasTables)
+    return;
+  auto approach = [&] {
+    mask.approachTables();
+    return SmallVector<Value>();
+  };
+  if (!full)
+    approach();
+  else
+    branch(TypeRange(), full, [] { return SmallVector<Value>(); }, approach);
+}
 
+// Applies the score and mask regions to the stored scores.
+SmallVector<Value> QueryLanesStep::emitRegions(ValueRange maxima, bool masked) {
   auto body = [&](Value row, ValueRange running) {
     Value keyIndex = k.addIndex(in.firstKey, row);
     score.selectKey(row);
@@ -263,11 +283,14 @@ SmallVector<Value> QueryLanesStep::emitRegions(ValueRange maxima, bool masked) {
     }
     return next;
   };
-  if (!anyTable)
+  bool readsMask = masked && maskHasTables;
+  if (!scoreHasTables && !readsMask)
     return k.loop(k.index(0), in.numKeys, 1, maxima, body);
   auto someKeys = [&](Value first, ValueRange running) {
-    score.readTables(first);
-    mask.readTables(first);
+    if (scoreHasTables)
+      score.readTables(first);
+    if (readsMask)
+      mask.readTables(first);
     Value end = k.minIndex(k.addIndex(first, RowTable::kKeys), in.numKeys);
     return k.loop(first, end, 1, running, body);
   };

@@ -303,9 +303,10 @@ void RegionVectorizer::addTable(Operation *op, bool isRun, int64_t maxKeys) {
   if (isRun) {
     position = [this](Value key) { return kernel.addIndex(firstKey, key); };
   } else {
-    Value positions = positionsOf(load.getIndices().back(), maxKeys);
-    position = [this, positions](Value key) {
-      return kernel.loadScalar(positions, {key});
+    Value list = createScratch(k, {maxKeys}, k.builder.getIndexType());
+    positions.emplace_back(load.getIndices().back(), list);
+    position = [this, list](Value key) {
+      return kernel.loadScalar(list, {key});
     };
   }
   unsigned groups = prepared.size();
@@ -320,9 +321,8 @@ void RegionVectorizer::addTable(Operation *op, bool isRun, int64_t maxKeys) {
 }
 
 // Lists the values an index that only the key changes has at the step's keys.
-Value RegionVectorizer::positionsOf(Value index, int64_t maxKeys) {
+void RegionVectorizer::fillPositions(Value index, Value list) {
   KernelBuilder &k = kernel;
-  Value list = createScratch(k, {maxKeys}, k.builder.getIndexType());
   llvm::SmallPtrSet<Operation *, 16> needed;
   SmallVector<Value> worklist{index};
   while (!worklist.empty())
@@ -337,7 +337,13 @@ Value RegionVectorizer::positionsOf(Value index, int64_t maxKeys) {
         emit(*op, mapping);
     k.storeScalar(mapping.lookup(index), list, {key});
   });
-  return list;
+}
+
+void RegionVectorizer::approachTables() {
+  for (auto [index, list] : positions)
+    fillPositions(index, list);
+  for (auto &table : tables)
+    table->prefetch(numKeys);
 }
 
 void RegionVectorizer::readTables(Value first) {

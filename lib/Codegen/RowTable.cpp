@@ -47,6 +47,22 @@ Value RowTable::load(Value key, unsigned group) {
                 k.vectorOf(element));
 }
 
+void RowTable::prefetch(Value numKeys) {
+  constexpr int64_t kLineBits = 512;
+  Value first = position(k.index(0));
+  int64_t perLine = kLineBits / element.getIntOrFloatBitWidth();
+  k.loop(k.index(0), k.index(numLanes), 1, [&](Value lane) {
+    Value row = k.addIndex(k.loadScalar(rows, {lane}), first);
+    k.loop(k.index(0), numKeys, perLine, [&](Value key) {
+      // Rows a power of two apart share few sets of the first cache.
+      memref::PrefetchOp::create(k.builder, k.loc, flat,
+                                 ValueRange{k.addIndex(row, key)},
+                                 /*isWrite=*/false, /*localityHint=*/2,
+                                 /*isDataCache=*/true);
+    });
+  });
+}
+
 void RowTable::read(Value first, Value numKeys) {
   // The last block ends at the last key, and so may begin ahead of `first`.
   start = k.maxIndex(k.minIndex(first, k.subIndex(numKeys, k.index(kKeys))),

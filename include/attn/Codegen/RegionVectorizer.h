@@ -43,6 +43,9 @@ public:
   /// keys at a time; false when there is none. Key `n` of the step, of at most
   /// `maxKeys`, is the region's `firstKey + n`.
   bool findTables(Value firstKey, Value numKeys, int64_t maxKeys);
+  /// Looks up where the step's keys are in the tables, and asks for the entries
+  /// early.
+  void approachTables();
   /// Reads the tables at the keys of the step from `first` on.
   void readTables(Value first);
   /// Says which key of the step is evaluated next.
@@ -65,7 +68,7 @@ private:
   std::pair<Value, Value> linearise(Operation &op, IRMapping &mapping,
                                     unsigned skipped = 0);
   void addTable(Operation *op, bool isRun, int64_t maxKeys);
-  Value positionsOf(Value index, int64_t maxKeys);
+  void fillPositions(Value index, Value list);
   void emitElementwise(Operation &op, IRMapping &mapping);
   void emitPerLane(Operation &op, IRMapping &mapping);
   /// Operations on 64-bit integers whose values need 32 are done in those:
@@ -84,6 +87,8 @@ private:
   llvm::SmallPtrSet<Value, 16> perLane;
   std::vector<std::unique_ptr<RowTable>> tables;
   llvm::SmallDenseMap<Operation *, RowTable *> tableOf;
+  /// Indices that only the key changes, and the lists of their values.
+  SmallVector<std::pair<Value, Value>> positions;
   Value firstKey, numKeys, stepKey;
   unsigned currentGroup = 0;
   /// Of the last group 0: its remaining scalars, and what follows from them.

@@ -34,6 +34,9 @@ public:
   /// The distances from the beginning of the table of a vector of rows.
   void setRows(unsigned group, Value distances);
 
+  /// Asks for the entries of a step's keys, as if they were a run.
+  void prefetch(Value numKeys);
+
   /// Brings the entries of the keys [first, first + kKeys), of `numKeys`, into
   /// the block.
   void read(Value first, Value numKeys);
