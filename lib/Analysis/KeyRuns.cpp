@@ -16,6 +16,9 @@ using namespace mlir::attn::mask;
 
 namespace {
 
+/// The keys scanned at once of a mask with an entry per pair.
+constexpr int64_t kScanKeys = 64;
+
 /// Keys with (j - phase) mod period < width.
 struct Phase {
   int64_t period;
@@ -255,8 +258,9 @@ SmallVector<int64_t> KeyRuns::Impl::blockSizes() const {
         for (const Term &term : index->terms)
           if (term.leaf->onKey && term.leaf->kind == LeafKind::FloorDiv)
             size = std::max(size, term.leaf->divisor);
-      // Of a mask with an entry per pair, as many as a summary has.
-      sizes.insert(size > 1 ? size : MaskSummary::Impl::kBlockKeys);
+      // A mask with an entry per pair is scanned at the speed of memory: short
+      // runs find more of what is empty or full.
+      sizes.insert(size > 1 ? size : kScanKeys);
     }
   }
   return sizes.takeVector();
@@ -325,6 +329,7 @@ KeyRuns::Run KeyRuns::emitRun(Value key) {
       // Other conjuncts may begin within the run.
       Condition some =
           e.both(e.less(e.nextOf(range, from), end), e.mayKeep(range, keys));
+      // Another conjunct's run may go on where this one's has ended.
       auto [holds, rangeEnd] = e.runOf(range, from);
       Condition all =
           e.both(e.both(holds, e.lessEqual(end, rangeEnd)),
