@@ -1,7 +1,8 @@
 """attn-bench: kernels beside their peers, in the same process, in turns.
 
-  attn-bench                              every suite, a line for each case
+  attn-bench                              the suites of kernels, a line for each case
   attn-bench --suite=dense --suite=jit    only these
+  attn-bench --suite=masks                the suites of sparse masks
   attn-bench --json cpu.json --plot cpu.png
   attn-bench --markdown cpu.json          the tables of a saved report
 
@@ -21,14 +22,16 @@ import argparse
 import json
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ._bench.measure import CLOCKS, Neighbours, machine
-from ._bench.report import line, markdown, plot
-from ._bench.suites import SUITES, Settings, WrongResult
+from ._bench.report import line, markdown, plot, plot_growth
+from ._bench.rows import Settings, WrongResult
+from ._bench.suites import GROUPS, SUITES
 
 # More of other people's work than this and times by the wall mean little.
 _BUSY = 0.25
@@ -41,12 +44,18 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--suite", action="append", choices=list(SUITES), help="all when not given"
+        "--suite",
+        action="append",
+        choices=[*GROUPS, *SUITES],
+        help="a suite or a group of them; the group kernels when not given",
     )
     parser.add_argument("--seconds", type=float, default=1.0, help="for each case")
     parser.add_argument("--clock", choices=list(CLOCKS), default="wall")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a picture")
+    parser.add_argument(
+        "--plot-growth", type=Path, metavar="FILE", help="a picture of mask-growth"
+    )
     parser.add_argument(
         "--markdown", type=Path, metavar="JSON", help="print a report's tables, and end"
     )
@@ -59,6 +68,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--no-numpy", action="store_true", help="leave NumPy out")
     parser.add_argument(
+        "--no-flex",
+        action="store_true",
+        help="leave torch's compiled FlexAttention out",
+    )
+    parser.add_argument(
         "--strict", action="store_true", help="exit status 1 when a figure is missed"
     )
     options = parser.parse_args(argv)
@@ -69,20 +83,27 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _run(options: argparse.Namespace, command: str) -> tuple[dict[str, Any], bool]:
     settings = Settings(
-        options.seconds, options.clock, options.shrink, not options.no_numpy
+        options.seconds,
+        options.clock,
+        options.shrink,
+        not options.no_numpy,
+        not options.no_flex,
     )
     report: dict[str, Any] = {
         "machine": machine(),
         "command": command,
         "clock": options.clock,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "seconds": {},
         "results": [],
     }
     for key, value in report["machine"].items():
         print(f"{key}: {value}")
     neighbours = Neighbours()
     right = True
-    for suite in options.suite or SUITES:
+    chosen = options.suite or ["kernels"]
+    for suite in [name for one in chosen for name in GROUPS.get(one, [one])]:
+        start = time.perf_counter()
         print(f"\n{suite}")
         try:
             for row in SUITES[suite](settings):
@@ -91,6 +112,7 @@ def _run(options: argparse.Namespace, command: str) -> tuple[dict[str, Any], boo
         except WrongResult as reason:
             print(f"  WRONG: {reason}", flush=True)
             right = False
+        report["seconds"][suite] = round(time.perf_counter() - start, 1)
     report["others"] = neighbours.processors()
     return report, right
 
@@ -112,6 +134,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     if options.plot:
         plot(report, options.plot)
+    if options.plot_growth:
+        plot_growth(report, options.plot_growth)
     missed = [row for row in report["results"] if row["verdict"] == "missed"]
     print(f"\n{len(report['results'])} figures, {len(missed)} missed")
     return 0 if right and not (options.strict and missed) else 1

@@ -143,6 +143,15 @@ class Neighbours:
         return max(used / elapsed, 0.0)
 
 
+def resident(name: str) -> int:
+    """Bytes of a field of this process's status: VmRSS, or VmHWM for the largest."""
+    with open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith(name):
+                return int(line.split()[1]) << 10
+    return 0
+
+
 @contextmanager
 def threads_set(count: int) -> Iterator[None]:
     """`count` threads here, in torch and in NumPy; one thread is pinned to one core."""
@@ -176,6 +185,13 @@ def _set_blas_threads(count: int) -> None:
                 setter = getattr(library, f"{prefix}_set_num_threads{suffix}", None)
                 if setter is not None:
                     setter(ctypes.c_int(count))
+
+
+def as_user(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The search for captured arrays passes over functions of this package; this
+    one stands for a user's."""
+    function.__module__ = "__main__"
+    return function
 
 
 def optional(name: str) -> Any:

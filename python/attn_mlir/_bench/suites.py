@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,154 +13,16 @@ import attn_mlir as am
 
 from .. import _native
 from .cases import BF16, Problem
-from .measure import (
-    CLOCKS,
-    Action,
-    Neighbours,
-    Rounds,
-    Spread,
-    optional,
-    take_turns,
-    threads_set,
-)
-
-
-@dataclass
-class Settings:
-    """How long, how large, by which clock."""
-
-    seconds: float = 1.0
-    clock: str = "wall"
-    # Divides every length: for trying out the benchmark itself.
-    shrink: int = 1
-    numpy: bool = True
-
-    def fit(self, problem: Problem) -> Problem:
-        if self.shrink == 1:
-            return problem
-        return replace(
-            problem,
-            queries=max(problem.queries // self.shrink, 1),
-            keys=problem.keys // self.shrink,
-            window=max(problem.window // self.shrink, 1) if problem.window else 0,
-        )
-
-
-@dataclass
-class Row:
-    """One line of the report. `value` is what must and aim speak of."""
-
-    suite: str
-    case: str
-    metric: str
-    value: float | None
-    must: float | None = None
-    aim: float | None = None
-    lower_is_better: bool = False
-    dtype: str = "f32"
-    threads: int = 1
-    extra: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def verdict(self) -> str:
-        if self.value is None:
-            return "not measured"
-        if self.must is None:
-            return "-"
-        sign = -1 if self.lower_is_better else 1
-        if self.aim is not None and sign * self.value >= sign * self.aim:
-            return "aim"
-        return "must" if sign * self.value >= sign * self.must else "missed"
-
-    def as_json(self) -> dict[str, Any]:
-        own = {
-            "suite": self.suite,
-            "case": self.case,
-            "dtype": self.dtype,
-            "threads": self.threads,
-            "metric": self.metric,
-            "value": self.value,
-            "must": self.must,
-            "aim": self.aim,
-            "verdict": self.verdict,
-        }
-        return own | self.extra
-
-
-def _describe(spread: Spread) -> str:
-    return f"±{spread.relative:.1%}"
-
-
-def _common(
-    problem: Problem,
-    rounds: Rounds,
-    neighbours: Neighbours,
-    checked: tuple[float, float],
-) -> dict[str, Any]:
-    ours = rounds.spread("ours")
-    fraction = rounds.fraction("ours", problem.operations)
-    extra: dict[str, Any] = {
-        "ours_ms": ours.median * 1e3,
-        "spread": _describe(ours),
-        "min_ms": ours.minimum * 1e3,
-        "max_ms": ours.maximum * 1e3,
-        "peak_fraction": fraction.median,
-        "gflops": problem.operations / ours.median / 1e9,
-        "rounds": len(rounds.peaks),
-        "error": checked[0],
-        "allowed": checked[1],
-        "others": round(neighbours.processors(), 2),
-    }
-    for name in rounds.samples:
-        if name == "ours":
-            continue
-        ratio = rounds.ratio(name, "ours")
-        extra[f"{name}_ms"] = rounds.spread(name).median * 1e3
-        extra[f"{name}_ratio"] = ratio.median
-        extra[f"{name}_ratio_range"] = [ratio.low, ratio.high]
-    return extra
-
-
-class WrongResult(Exception):
-    """A case whose result is not within its allowed error."""
-
-
-def _check(problem: Problem) -> tuple[float, float]:
-    error, allowed = problem.check()
-    if not error <= allowed:
-        raise WrongResult(
-            f"{problem.name}, {problem.dtype}: error {error:.3g}, allowed {allowed:.3g}"
-        )
-    return error, allowed
-
-
-def _measure(
-    problem: Problem,
-    settings: Settings,
-    peers: tuple[str, ...] = (),
-    threads: int = 1,
-    others: dict[str, Action] | None = None,
-) -> tuple[Rounds, dict[str, Any]]:
-    """Checks the problem, then times it in turns with its peers."""
-    checked = _check(problem)
-    actions: dict[str, Action] = {"ours": problem.ours()}
-    for peer in peers:
-        action = getattr(problem, peer)()
-        if action is not None:
-            actions[peer] = action
-    actions |= others or {}
-    neighbours = Neighbours()
-    rounds = take_turns(
-        actions, seconds=settings.seconds, clock=settings.clock, threads=threads
-    )
-    return rounds, _common(problem, rounds, neighbours, checked)
+from .masksuites import MASK_SUITES
+from .measure import CLOCKS, Action, Spread, optional, resident, threads_set
+from .rows import Row, Settings, WrongResult, describe, measure
 
 
 def _peak_row(
     suite: str, problem: Problem, settings: Settings, must: float, aim: float
 ) -> Row:
     with threads_set(1):
-        _, extra = _measure(settings.fit(problem), settings)
+        _, extra = measure(settings.fit(problem), settings)
     value = extra["peak_fraction"]
     return Row(suite, problem.name, "of FMA peak", value, must, aim, extra=extra)
 
@@ -204,7 +66,7 @@ def torch(settings: Settings) -> Iterator[Row]:
             if settings.numpy and length <= 2048:
                 peers = (*peers, "numpy")
             with threads_set(1):
-                _, extra = _measure(settings.fit(problem), settings, peers)
+                _, extra = measure(settings.fit(problem), settings, peers)
             ratio = extra.get("torch_ratio")
             if ratio is not None:
                 ratios.append(ratio)
@@ -220,7 +82,7 @@ def window(settings: Settings) -> Iterator[Row]:
     fitted = settings.fit(problem)
     with threads_set(1):
         others = {"dense": full.ours()}
-        rounds, extra = _measure(fitted, settings, others=others)
+        rounds, extra = measure(fitted, settings, others=others)
     part = rounds.ratio("ours", "dense").median
     yield Row(
         "window", problem.name, "of own dense", part, 0.12, 0.08, True, extra=extra
@@ -236,7 +98,7 @@ def bf16(settings: Settings) -> Iterator[Row]:
             fitted = settings.fit(problem)
             others = {"f32": replace(fitted, dtype="f32").ours()}
             with threads_set(1):
-                _, extra = _measure(fitted, settings, ("torch",), others=others)
+                _, extra = measure(fitted, settings, ("torch",), others=others)
             must, aim = (1.65, 1.9) if pays and not masked else (None, None)
             yield Row(
                 "bf16", problem.name, "x own f32", extra["f32_ratio"], must, aim,
@@ -264,7 +126,7 @@ def threads(settings: Settings) -> Iterator[Row]:
             am.set_num_threads(2)
 
         with threads_set(2):
-            _, extra = _measure(
+            _, extra = measure(
                 settings.fit(problem), settings, ("torch",), 2, {"one": alone}
             )
         yield Row(
@@ -286,7 +148,7 @@ def decode(settings: Settings) -> Iterator[Row]:
         rates.append(_native.read_bandwidth(max(fitted.key_bytes, 1 << 28), 0.02))
 
     with threads_set(1):
-        rounds, extra = _measure(fitted, settings, ("torch",), others={"read": read})
+        rounds, extra = measure(fitted, settings, ("torch",), others={"read": read})
     del extra["read_ms"], extra["read_ratio"], extra["read_ratio_range"]
     # The first two readings are those of the warm-up.
     pairs = zip(rounds.samples["ours"], rates[2:], strict=True)
@@ -332,7 +194,7 @@ def jit(settings: Settings) -> Iterator[Row]:
             spread = Spread.of(times[1:])
             extra = {
                 "ours_ms": spread.median,
-                "spread": _describe(spread),
+                "spread": describe(spread),
                 "parts_ms": {
                     key: round(statistics.median(part[key] for part in parts[1:]), 2)
                     for key in parts[0]
@@ -363,19 +225,11 @@ def overhead(settings: Settings) -> Iterator[Row]:
                     am.attention(q, k, v)
                 times.append((CLOCKS[settings.clock]() - start) / calls * 1e6)
         spread = Spread.of(times)
-        extra = {"ours_ms": spread.median / 1e3, "spread": _describe(spread)}
+        extra = {"ours_ms": spread.median / 1e3, "spread": describe(spread)}
         yield Row(
             "overhead", f"warm call, {name}", "us", spread.median, 20, 5, True,
             extra=extra,
         )  # fmt: skip
-
-
-def _resident(name: str) -> int:
-    with open("/proc/self/status") as file:
-        for line in file:
-            if line.startswith(name):
-                return int(line.split()[1]) << 10
-    return 0
 
 
 def memory(settings: Settings) -> Iterator[Row]:
@@ -390,9 +244,9 @@ def memory(settings: Settings) -> Iterator[Row]:
                 try:
                     with open("/proc/self/clear_refs", "w") as file:
                         file.write("5")
-                    before = _resident("VmRSS")
+                    before = resident("VmRSS")
                     run()
-                    value = max(_resident("VmHWM") - before, 0) / 1024
+                    value = max(resident("VmHWM") - before, 0) / 1024
                 except OSError:
                     pass
             logits = problem.heads * problem.pairs * 4 / 1024
@@ -403,7 +257,7 @@ def memory(settings: Settings) -> Iterator[Row]:
             )  # fmt: skip
 
 
-SUITES: dict[str, Callable[[Settings], Iterator[Row]]] = {
+_DENSE: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "dense": dense,
     "causal": causal,
     "odd": odd,
@@ -416,3 +270,7 @@ SUITES: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "overhead": overhead,
     "memory": memory,
 }
+
+SUITES = _DENSE | MASK_SUITES
+# What --suite takes beside the names of suites.
+GROUPS = {"kernels": list(_DENSE), "masks": list(MASK_SUITES)}
