@@ -110,6 +110,20 @@ class FlexCase:
 
         return run
 
+    @property
+    def operations(self) -> float:
+        """4 * D for each pair of each head that the mask keeps."""
+        import torch
+
+        mask = self.mods()[1]
+        pairs = self.length**2
+        if mask is not None:
+            index = torch.arange(self.length)
+            pairs = sum(
+                int(mask(0, 0, rows[:, None], index).sum()) for rows in index.split(512)
+            )
+        return 4.0 * self.heads * pairs * 64
+
     def errors(self, results: list[Any]) -> tuple[list[float], float]:
         """The error of each result in some rows, and the allowed one."""
         rows = np.linspace(0, self.length - 1, _PLACES).astype(np.int64)

@@ -133,7 +133,8 @@ class Neighbours:
     @staticmethod
     def _own() -> float:
         times = os.times()
-        return times.user + times.system
+        children = times.children_user + times.children_system
+        return times.user + times.system + children
 
     def processors(self) -> float:
         elapsed = time.perf_counter() - self.start[0]

@@ -71,11 +71,17 @@ def _table(rows: list[dict[str, Any]]) -> str:
     found = found if set(found) & set(_PEERS) else ["torch"]
     place = _COLUMNS.index("torch")
     heads = [*_COLUMNS[:place], *(peers[key] for key in found), *_COLUMNS[place + 1 :]]
+    limited = any("ratio_at_peak" in row for row in rows)
+    # Before the verdict, which has no heading.
+    heads[-1:-1] = ["at FMA peak"] if limited else []
     lines = [heads, ["---"] * len(heads)]
     for row in rows:
         own = cells(row)
         theirs = [_time(row.get(f"{key}_ms")) for key in found]
-        lines.append([*own[:place], *theirs, *own[place + 1 :]])
+        line = [*own[:place], *theirs, *own[place + 1 :]]
+        limit = _number(row.get("ratio_at_peak"), row["metric"])
+        line[-1:-1] = [limit] if limited else []
+        lines.append(line)
     return "\n".join("| " + " | ".join(each) + " |" for each in lines)
 
 
