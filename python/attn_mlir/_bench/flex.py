@@ -116,12 +116,12 @@ class FlexCase:
         import torch
 
         mask = self.mods()[1]
-        pairs = self.length**2
-        if mask is not None:
-            index = torch.arange(self.length)
-            pairs = sum(
-                int(mask(0, 0, rows[:, None], index).sum()) for rows in index.split(512)
-            )
+        pairs = 0
+        for first in range(0, self.length, 512):
+            i = torch.arange(first, min(first + 512, self.length))[:, None]
+            j = torch.arange(self.length)
+            keep = mask(0, 0, i, j) if mask is not None else j >= 0 * i
+            pairs += int(keep.sum())
         return 4.0 * self.heads * pairs * 64
 
     def errors(self, results: list[Any]) -> tuple[list[float], float]:
