@@ -150,14 +150,15 @@ def analysis(settings: Settings) -> Iterator[Row]:
 
     Alone: no query's document has a key, so that the scans of the ids and the
     search for each tile's keys are all there is, less the time of a closed form
-    that keeps no pair either. And against the same pairs in closed form, which
-    reads nothing: that has in it the comparisons of ids inside partial tiles.
+    that keeps no pair either; both are narrow, so that they write few zeros. And
+    against the same pairs in closed form, which reads nothing: that has in it the
+    comparisons of ids inside partial tiles.
     """
     problem = _of(settings, "documents of 512, causal", 65536)
     others = {
         "closed": replace(problem, pattern="segments of 512, causal"),
-        "scans": replace(problem, pattern="documents without keys"),
-        "nothing": replace(problem, pattern="no pair, in closed form"),
+        "scans": replace(problem, pattern="documents without keys", width=8),
+        "nothing": replace(problem, pattern="no pair, in closed form", width=8),
     }
     # Shares of a percent: the median of many rounds.
     longer = replace(settings, seconds=4 * settings.seconds)

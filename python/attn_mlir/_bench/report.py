@@ -181,6 +181,7 @@ def _masks(pyplot: Any, report: dict[str, Any]) -> Any:
         axes.set_xlabel(label)
         if logarithmic:
             axes.set_xscale("log")
+            axes.set_xlim(left=1)
         if rows:
             axes.legend(loc="lower right")
     both[0].set_title(report["machine"]["CPU"], fontsize="small")
