@@ -12,7 +12,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "MaskFacts.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/SmallSet.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace mlir::attn;
@@ -113,4 +117,22 @@ MaskAnalysis::RowSplit MaskAnalysis::suggestSplit() const {
   if (inAll && divisors.size() <= 2)
     split.divisors = divisors;
   return split;
+}
+
+int64_t MaskAnalysis::getRowBlock() const {
+  int64_t block = 0;
+  Value row = facts->region.getArgument(2);
+  facts->region.walk([&](tensor::ExtractOp read) {
+    for (Value index : read.getIndices()) {
+      Operation *division = index.getDefiningOp();
+      APInt divisor;
+      if (division &&
+          isa<arith::FloorDivSIOp, arith::DivSIOp, arith::DivUIOp>(division) &&
+          division->getOperand(0) == row &&
+          matchPattern(division->getOperand(1), m_ConstantInt(&divisor)) &&
+          divisor.isStrictlyPositive())
+        block = std::gcd(block, divisor.getSExtValue());
+    }
+  });
+  return block;
 }

@@ -64,6 +64,17 @@ static void chooseQueryBlock(Schedule &schedule, const AttentionSizes &sizes,
   schedule.blockQueries = vectors * lanes;
 }
 
+// A tile across two rows of blocks sees the keys of both, and of a random block
+// everything between them.
+static void fitRowBlock(Schedule &schedule, int64_t lanes,
+                        const ScheduleRequest &request, const MaskShape &mask) {
+  if (mask.rowBlock == 0 || request.blockQueries > 0)
+    return;
+  while (mask.rowBlock % schedule.blockQueries != 0 &&
+         schedule.blockQueries > lanes)
+    schedule.blockQueries /= 2;
+}
+
 // Rows that lie in a grid are cut into patches near to squares, of few rows:
 // around a small patch there are fewer keys that only some of its rows see.
 static void chooseRowTiles(Schedule &schedule, int64_t lanes,
@@ -160,6 +171,7 @@ Schedule mlir::attn::chooseSchedule(AttentionOp op, const CPUTarget &target,
   if (schedule.bf16Pairs && request.blockKeys == 0)
     schedule.blockKeys = 192;
   chooseQueryBlock(schedule, sizes, target, vectorLanes, request);
+  fitRowBlock(schedule, vectorLanes, request, mask);
   chooseRowTiles(schedule, vectorLanes, request, mask);
   chooseSharing(schedule, sizes, target, element.getIntOrFloatBitWidth() / 8,
                 request, mask);

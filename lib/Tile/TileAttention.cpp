@@ -113,6 +113,7 @@ static TileMask splitRows(AttentionOp op, const TileMask &mask,
   }
   result.listed = !result.analysis.isSingleInterval();
   shape.isListed = result.listed;
+  shape.rowBlock = mask.analysis.getRowBlock();
   shape.isBanded = result.analysis.getTrend() == MaskAnalysis::Trend::Flat &&
                    !op.getMaskRegion().getArgument(2).use_empty();
   return result;

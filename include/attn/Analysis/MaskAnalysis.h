@@ -73,6 +73,11 @@ public:
   };
   RowSplit suggestSplit() const;
 
+  /// The rows that share what the mask reads at (i floordiv c), as block tables
+  /// and BigBird's random blocks do; 0 if it reads nothing of the kind. A tile
+  /// that lies within one such block sees the keys of one entry.
+  int64_t getRowBlock() const;
+
   /// The range of an axis of the rows, inclusive.
   struct AxisRange {
     Value first, last;

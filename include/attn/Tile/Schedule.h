@@ -64,6 +64,8 @@ struct MaskShape {
   bool isBanded = false;
   /// The keys of a tile come in runs, which are listed.
   bool isListed = false;
+  /// Rows that share the entries of a block table; 0: there is none.
+  int64_t rowBlock = 0;
   /// How the rows are split into axes, if they are.
   SmallVector<int64_t, 2> rowDivisors;
   /// The inner axes are residues: one of each per tile.
