@@ -64,6 +64,8 @@ static constexpr NamedMask kNamedMasks[] = {
      100},
     {"documents", "#attn.documents", 0, 0, 100, 100},
     {"documents, causal", "#attn.documents #attn.causal and", 0, 0, 100, 100},
+    {"documents, sorted in blocks", "restarting #attn.documents", 300, 300, 0,
+     0},
     {"documents, unsorted", "unsorted #attn.documents", 0, 0, 30, 50},
     {"global keys", "#attn.global_tokens<symmetric=false>", 0, 0, 100, 100},
     {"global tokens", "#attn.global_tokens", 0, 0, 100, 55},

@@ -164,7 +164,8 @@ Value MaskTrial::materialize(StringRef attribute) {
 
 void MaskTrial::makeNamed(StringRef text, int64_t rows, int64_t keys) {
   isNamed = true;
-  isSorted = !text.consume_front("unsorted ");
+  isRestarting = text.consume_front("restarting ");
+  isSorted = !text.consume_front("unsorted ") && !isRestarting;
   Location loc = builder.getUnknownLoc();
   SmallVector<Value> stack;
   for (StringRef word : llvm::split(text, ' ')) {
@@ -206,7 +207,7 @@ void MaskTrial::finish(Value keep) {
 /// Ids that rise, also up to some point only, fall, stay, come in any order, or
 /// lie near the ends of what the type holds.
 void MaskTrial::fill(Tensor &tensor, bool isBool) {
-  int64_t kind = isSorted ? 0 : generator->uniform(0, 9);
+  int64_t kind = isSorted ? 0 : isRestarting ? 6 : generator->uniform(0, 9);
   int64_t chance = generator->uniform(0, 3) ? generator->uniform(0, 100) : 10;
   if (isSorted)
     chance = 10;

@@ -44,8 +44,8 @@ public:
 
   void makeRandom();
   /// Attributes of the dialect in postfix notation: "a b or". Their tables are
-  /// sorted unless the text starts with "unsorted". Sizes are drawn if they are
-  /// 0.
+  /// sorted unless the text starts with "unsorted" or "restarting". Sizes are
+  /// drawn if they are 0.
   void makeNamed(llvm::StringRef text, int64_t numQueries, int64_t numKeys);
 
   bool run();
@@ -109,7 +109,7 @@ private:
   std::optional<mlir::attn::MaskAnalysis> shown; // what is being checked
   int64_t numQueries = 0, numKeys = 0, batch = 0, head = 0;
   bool isNamed = false;
-  bool isSorted = false; // what the tables hold
+  bool isSorted = false, isRestarting = false; // what the tables hold
   llvm::SmallVector<int64_t> symbols;
   /// Sizes of the tables: extents of 0 and -1 are the rows and the keys.
   llvm::SmallVector<std::pair<mlir::Value, llvm::SmallVector<int64_t, 2>>>

@@ -268,7 +268,7 @@ Value RandomMask::grid() {
   int64_t width = uniform(2, 8), size = uniform(2, 6), reach = uniform(0, 2);
   int64_t base = uniform(0, 2) ? 1 : width;
   width *= base;
-  gridDivisors = {width * size, width};
+  gridDivisors = {width * size * uniform(1, 2), width};
   if (base != 1)
     gridDivisors = {width, base};
   auto within = [&](AffineExpr axis) {
