@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import golden
+from support import check, draw, golden
 
 import attn_mlir as am
 
@@ -240,6 +240,35 @@ def test_attribute_forms_agree_with_the_predicate() -> None:
     assert (am.masks.causal() | am.masks.window(3, 0)).attributes() is None
     assert (~am.masks.causal()).attributes() is None
     assert am.masks.fn(lambda b, h, i, j: i > j).attributes() is None
+
+
+@pytest.mark.parametrize("keys", [7, 40, 64, 200])
+@pytest.mark.parametrize("queries", [5, 70])
+def test_truth_tables_of_any_size(queries: int, keys: int) -> None:
+    """Scanned in vectors where a run is as long as one, evaluated in squares."""
+    rng = np.random.default_rng(keys)
+    q = rng.standard_normal((2, 2, queries, 16), np.float32)
+    k, v = rng.standard_normal((2, 2, 2, keys, 16), np.float32)
+    for sizes in ((queries, keys), (2, 1, queries, keys), (2, queries, keys)):
+        table = rng.random(sizes) < 0.5
+        table[..., : keys // 2] &= rng.random(sizes[-2])[:, None] < 0.5
+        masks = am.masks.array(table), ~am.masks.array(table)
+        for mask in (*masks, masks[0] & am.masks.window(30, 9)):
+            check(q, k, v, mask=mask)
+
+
+def test_a_run_ends_before_another_that_is_full() -> None:
+    """Global keys within a block that only global rows see whole."""
+    is_global = np.random.default_rng(0).random(72) < 0.5
+    is_global[64:] = True
+    is_global[68] = False
+    grid = np.ones((8, 8), np.bool_)
+
+    def kept(b: Any, h: Any, i: Any, j: Any) -> Any:
+        return (is_global[i] | is_global[j]) & grid[i // 9, j // 9]
+
+    q, k, v = draw(B=1, H=1, L=72, D=16)
+    check(q, k, v, mask=am.masks.fn(kept), options=am.Options(block_queries=32))
 
 
 def test_numpy_on_the_left_composes() -> None:
