@@ -134,6 +134,27 @@ static void lowerCopies(func::FuncOp function) {
   });
 }
 
+// Tables are scanned a piece of each row at a time: what comes next is nothing
+// that the hardware foresees.
+static void prefetchScans(func::FuncOp function) {
+  constexpr int64_t kBitsAhead = 1024;
+  function.walk([](vector::TransferReadOp read) {
+    auto type = dyn_cast<MemRefType>(read.getShapedType());
+    if (!type || !type.isLastDimUnitStride() ||
+        !type.getElementType().isIntOrFloat())
+      return;
+    OpBuilder b(read);
+    SmallVector<Value> indices(read.getIndices());
+    Value ahead = arith::ConstantIndexOp::create(
+        b, read.getLoc(), kBitsAhead / type.getElementTypeBitWidth());
+    indices.back() =
+        arith::AddIOp::create(b, read.getLoc(), indices.back(), ahead);
+    memref::PrefetchOp::create(b, read.getLoc(), read.getBase(), indices,
+                               /*isWrite=*/false, /*localityHint=*/2,
+                               /*isDataCache=*/true);
+  });
+}
+
 // Other graph operations: plain loops.
 static LogicalResult lowerToLoops(func::FuncOp function) {
   SmallVector<linalg::LinalgOp> ops;
@@ -163,6 +184,7 @@ struct LowerTilesPass final
       return signalPassFailure();
     }
     lowerCopies(getOperation());
+    prefetchScans(getOperation());
     getOperation().walk([](OnlineAttentionOp op) {
       expandAffine(op.getScoreRegion());
       expandAffine(op.getMaskRegion());

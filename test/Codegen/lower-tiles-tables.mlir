@@ -131,3 +131,20 @@ func.func @per_lane(%q: memref<64x32xf32>, %k: memref<64x64xf32>,
       affine_map<(b, h, m, n, d, e) -> (m)>]}
   return
 }
+
+// -----
+
+// The scan of a table asks for what it reads two runs later.
+
+// CHECK-LABEL: func.func @scan(
+// CHECK-SAME:    %[[TABLE:.*]]: memref<?x?xi8>, %[[ROW:.*]]: index, %[[KEY:.*]]: index)
+// CHECK: %[[AHEAD:.*]] = arith.addi %[[KEY]], %c128
+// CHECK: memref.prefetch %[[TABLE]][%[[ROW]], %[[AHEAD]]], read, locality<2>, data
+// CHECK: vector.transfer_read %[[TABLE]][%[[ROW]], %[[KEY]]]
+func.func @scan(%table: memref<?x?xi8>, %row: index, %key: index)
+    -> vector<32xi8> {
+  %zero = arith.constant 0 : i8
+  %entries = vector.transfer_read %table[%row, %key], %zero {in_bounds = [true]}
+      : memref<?x?xi8>, vector<32xi8>
+  return %entries : vector<32xi8>
+}
