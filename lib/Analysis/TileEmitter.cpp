@@ -179,8 +179,19 @@ Index TileEmitter::search(const Leaf *leaf, bool wantMax, const Rows &rows) {
   Value isSorted = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne,
                                          sorted, materialize(constant(0)));
   if (!first) {
-    Value count = arith::SelectOp::create(
-        builder, loc, isSorted, materialize(numKeys), materialize(constant(0)));
+    Value zero = materialize(constant(0));
+    Value count = arith::SelectOp::create(builder, loc, isSorted,
+                                          materialize(numKeys), zero);
+    // The rows of a tile mostly look for the same: one search then serves all.
+    SmallVector<std::pair<Value, Value>> known;
+    for (const Search &earlier : earlierSearches) {
+      if (earlier.table != leaf->table)
+        continue;
+      Value isSame = arith::CmpIOp::create(
+          builder, loc, arith::CmpIPredicate::eq, earlier.wanted, wanted);
+      count = arith::SelectOp::create(builder, loc, isSame, zero, count);
+      known.push_back({isSame, earlier.first});
+    }
     first = searchSorted(builder, loc, count, [&](Value key) -> Value {
       IRMapping mapping;
       mapping.map(facts.region.getArgument(0), batch);
@@ -191,6 +202,9 @@ Index TileEmitter::search(const Leaf *leaf, bool wantMax, const Rows &rows) {
       return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt,
                                    value, wanted);
     });
+    for (auto [isSame, other] : known)
+      first = arith::SelectOp::create(builder, loc, isSame, other, first);
+    earlierSearches.push_back({leaf->table, wanted, first});
   }
   return select({isSorted}, {first, {0, kPositionLimit}}, unknown);
 }

@@ -79,6 +79,11 @@ private:
   DenseMap<std::pair<const Sum *, unsigned>, Index> sums;
   DenseMap<std::pair<const Leaf *, unsigned>, Index> leaves;
   DenseMap<std::pair<const Leaf *, Value>, Value> searches;
+  struct Search {
+    const Leaf *table;
+    Value wanted, first;
+  };
+  SmallVector<Search, 4> earlierSearches;
 };
 
 /// A value of the region, or above it, where the region's arguments have the
