@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Dependence.h"
 #include "MaskPredicate.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -97,8 +98,8 @@ const Sum *PredicateReader::symbol(Value value) {
 /// A value computed from the row alone or the key alone, by operations that may
 /// be cloned to where tables are scanned. Truth values count as 0 and 1.
 const Sum *PredicateReader::table(Value value) {
-  auto [onRow, onKey] = dependence(value);
-  if (onRow == onKey)
+  Dependence reads = dependenceOf(value, mask);
+  if (reads.onRow == reads.onKey)
     return nullptr;
   llvm::SmallPtrSet<Operation *, 16> seen;
   SmallVector<Value> worklist{value};
@@ -114,7 +115,7 @@ const Sum *PredicateReader::table(Value value) {
   value = canonicalSymbol(value);
   Limits range =
       value.getType().isInteger(1) ? Limits{0, 1} : rangeOfSymbol(value, mask);
-  return pool.table(value, range, onRow, onKey);
+  return pool.table(value, range, reads.onRow, reads.onKey);
 }
 
 //===----------------------------------------------------------------------===//
@@ -199,27 +200,10 @@ static bool cannotWrap(Operation *op, const Sum *exact) {
 
 static bool isNonNegative(const Sum *sum) { return sum->range.min >= 0; }
 
-std::pair<bool, bool> PredicateReader::dependence(Value condition) {
-  llvm::SmallPtrSet<Value, 16> seen;
-  SmallVector<Value> worklist{condition};
-  std::pair<bool, bool> result{false, false};
-  while (!worklist.empty()) {
-    Value value = worklist.pop_back_val();
-    if (isIndependent(value) || !seen.insert(value).second)
-      continue;
-    if (auto argument = dyn_cast<BlockArgument>(value)) {
-      (argument.getArgNumber() == 2 ? result.first : result.second) = true;
-      continue;
-    }
-    llvm::append_range(worklist, value.getDefiningOp()->getOperands());
-  }
-  return result;
-}
-
 const Sum *PredicateReader::selectOf(Operation *op) {
-  auto [onRow, onKey] = dependence(op->getOperand(0));
+  Dependence reads = dependenceOf(op->getOperand(0), mask);
   return pool.select(op->getOperand(0), integer(op->getOperand(1)),
-                     integer(op->getOperand(2)), onRow, onKey);
+                     integer(op->getOperand(2)), reads.onRow, reads.onKey);
 }
 
 const Sum *PredicateReader::integerOfOp(Operation *op) {
@@ -237,9 +221,9 @@ const Sum *PredicateReader::integerOfOp(Operation *op) {
     return selectOf(op);
   if (isa<arith::ExtSIOp, arith::ExtUIOp>(op) &&
       source.getType().isInteger(1)) {
-    auto [onRow, onKey] = dependence(source);
+    Dependence reads = dependenceOf(source, mask);
     return pool.select(source, pool.constant(isa<arith::ExtUIOp>(op) ? 1 : -1),
-                       pool.constant(0), onRow, onKey);
+                       pool.constant(0), reads.onRow, reads.onKey);
   }
   if (isa<arith::IndexCastOp, arith::IndexCastUIOp, arith::ExtSIOp,
           arith::ExtUIOp, arith::TruncIOp, math::AbsIOp>(op)) {

@@ -85,8 +85,6 @@ private:
   const Sum *selectOf(Operation *op);
   const Sum *remainderForZeroTest(Value value);
 
-  /// Whether a condition reads the row and the key.
-  std::pair<bool, bool> dependence(Value condition);
   bool isIndependent(Value value);
   bool isIndependentOp(Operation *op);
   Value canonicalSymbol(Value value);

@@ -14,8 +14,10 @@
 #include "MaskFacts.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/SmallSet.h"
+#include "llvm/Support/MathExtras.h"
 #include <numeric>
 
 using namespace mlir;
@@ -117,6 +119,27 @@ MaskAnalysis::RowSplit MaskAnalysis::suggestSplit() const {
   if (inAll && divisors.size() <= 2)
     split.divisors = divisors;
   return split;
+}
+
+bool MaskAnalysis::RowSplit::fits(int64_t numQueries) const {
+  if (divisors.empty() || isResidue)
+    return true;
+  return !ShapedType::isDynamic(numQueries) && numQueries > 0 &&
+         numQueries % divisors.front() == 0;
+}
+
+SmallVector<int64_t, 3> MaskAnalysis::RowSplit::getTile(int64_t numRows) const {
+  SmallVector<int64_t, 3> tile(divisors.size() + 1, 1);
+  if (divisors.empty() || isResidue) {
+    tile.front() = numRows;
+    return tile;
+  }
+  size_t axis = tile.size() - 1;
+  for (int64_t rows = llvm::PowerOf2Ceil(numRows); rows > 1; rows /= 2) {
+    tile[axis] *= 2;
+    axis = axis == 0 ? tile.size() - 1 : axis - 1;
+  }
+  return tile;
 }
 
 int64_t MaskAnalysis::getRowBlock() const {

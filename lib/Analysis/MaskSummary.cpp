@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Dependence.h"
 #include "TileEmitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -35,7 +36,6 @@ private:
   MaskSummary::Impl::Runs scanRuns(const Conjunct &conjunct);
   SmallVector<Value> tasks(ArrayRef<Value> counts, ArrayRef<Value> sizes,
                            unsigned numResults, Body body);
-  std::pair<bool, bool> readsBatchAndHead(Value value);
   /// The leaves of a sum, inner ones too, that pass a test.
   void findLeaves(const Sum *sum, llvm::SetVector<const Leaf *> &leaves,
                   llvm::function_ref<bool(const Leaf *)> test);
@@ -51,23 +51,6 @@ private:
 };
 
 } // namespace
-
-std::pair<bool, bool> SummaryEmitter::readsBatchAndHead(Value value) {
-  std::pair<bool, bool> result{false, false};
-  llvm::SmallPtrSet<Value, 16> seen;
-  SmallVector<Value> worklist{value};
-  while (!worklist.empty()) {
-    Value next = worklist.pop_back_val();
-    if (!seen.insert(next).second)
-      continue;
-    result.first |= next == facts.region.getArgument(0);
-    result.second |= next == facts.region.getArgument(1);
-    Operation *op = next.getDefiningOp();
-    if (op && facts.region.isAncestor(op->getParentRegion()))
-      llvm::append_range(worklist, op->getOperands());
-  }
-  return result;
-}
 
 // Tasks (batch, head[, block]); each writes the slices [1, 1, size] of its
 // results, which start at the block.
@@ -114,7 +97,9 @@ SmallVector<Value> SummaryEmitter::tasks(ArrayRef<Value> counts,
 // is sorted.
 MaskSummary::Impl::Table SummaryEmitter::scanTable(const Leaf *leaf) {
   MaskSummary::Impl::Table table;
-  std::tie(table.onBatch, table.onHead) = readsBatchAndHead(leaf->value);
+  Dependence reads = dependenceOf(leaf->value, facts.region);
+  table.onBatch = reads.onBatch;
+  table.onHead = reads.onHead;
   Value zero = constant(0), one = constant(1);
   Value batches = table.onBatch ? numBatches : one;
   Value heads = table.onHead ? numHeads : one;
@@ -197,9 +182,9 @@ MaskSummary::Impl::Runs SummaryEmitter::scanRuns(const Conjunct &conjunct) {
     findLeaves(literal->sum, values,
                [](const Leaf *leaf) { return bool(leaf->value); });
   for (const Leaf *leaf : values) {
-    auto [onBatch, onHead] = readsBatchAndHead(leaf->value);
-    runs.onBatch |= onBatch;
-    runs.onHead |= onHead;
+    Dependence reads = dependenceOf(leaf->value, facts.region);
+    runs.onBatch |= reads.onBatch;
+    runs.onHead |= reads.onHead;
   }
   Value zero = constant(0), one = constant(1);
   Value batches = runs.onBatch ? numBatches : one;

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "MaskText.h"
+#include "Dependence.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -20,25 +21,6 @@ using namespace mlir::attn;
 // Classes
 //===----------------------------------------------------------------------===//
 
-/// Whether a value of the region depends on its row or its key.
-static bool readsPair(Value value, Region &mask) {
-  llvm::SmallPtrSet<Value, 16> seen;
-  SmallVector<Value> worklist{value};
-  while (!worklist.empty()) {
-    Value next = worklist.pop_back_val();
-    if (!seen.insert(next).second)
-      continue;
-    if (auto argument = dyn_cast<BlockArgument>(next)) {
-      if (argument.getOwner()->getParent() == &mask &&
-          argument.getArgNumber() >= 2)
-        return true;
-      continue;
-    }
-    llvm::append_range(worklist, next.getDefiningOp()->getOperands());
-  }
-  return false;
-}
-
 /// Bits, or numbers of which only whether they are zero matters.
 static bool isBoolean(tensor::ExtractOp read) {
   if (read.getType().isInteger(1))
@@ -51,13 +33,16 @@ static bool isBoolean(tensor::ExtractOp read) {
   });
 }
 
-unsigned mlir::attn::getMaskClass(Region &mask, const MaskAnalysis &analysis) {
+unsigned mlir::attn::getMaskClass(Region &region,
+                                  const MaskAnalysis &analysis) {
   if (!analysis.isExact())
     return 4;
   unsigned result = 1;
-  mask.walk([&](tensor::ExtractOp read) {
-    bool isTable = llvm::any_of(
-        read.getIndices(), [&](Value index) { return readsPair(index, mask); });
+  region.walk([&](tensor::ExtractOp read) {
+    bool isTable = llvm::any_of(read.getIndices(), [&](Value index) {
+      mask::Dependence reads = mask::dependenceOf(index, region);
+      return reads.onRow || reads.onKey;
+    });
     if (!isTable || result == 2)
       return;
     result = isBoolean(read) ? 3 : 2;

@@ -103,7 +103,6 @@ private:
 
 } // namespace
 
-// Patches are nearly squares, as those the tile phase cuts.
 TilesBuilder::TilesBuilder(OpBuilder &builder, AttentionOp op,
                            int64_t blockQueries, int64_t blockKeys,
                            const MaskAnalysis &analysis,
@@ -112,20 +111,12 @@ TilesBuilder::TilesBuilder(OpBuilder &builder, AttentionOp op,
       blockKeys(blockKeys), entryType(builder.getI32Type()),
       isResidue(split.isResidue) {
   int64_t outer = 0;
-  for (int64_t divisor : split.divisors) {
-    axes.push_back({divisor, outer ? outer / divisor : 0, 1});
+  SmallVector<int64_t, 3> tile = split.getTile(blockQueries);
+  for (auto [index, divisor] : llvm::enumerate(split.divisors)) {
+    axes.push_back({divisor, outer ? outer / divisor : 0, tile[index]});
     outer = divisor;
   }
-  axes.push_back({1, outer, 1});
-  if (axes.size() == 1 || isResidue) {
-    axes.front().tile = blockQueries;
-    return;
-  }
-  size_t axis = axes.size() - 1;
-  for (int64_t rows = llvm::PowerOf2Ceil(blockQueries); rows > 1; rows /= 2) {
-    axes[axis].tile *= 2;
-    axis = axis == 0 ? axes.size() - 1 : axis - 1;
-  }
+  axes.push_back({1, outer, tile.back()});
 }
 
 //===----------------------------------------------------------------------===//
@@ -354,21 +345,14 @@ static void report(AttentionOp op, const MaskAnalysis &analysis,
         << "not understood: " << getMaskText(defeating);
 }
 
-// Patches need a whole number of lines.
 static MaskAnalysis::RowSplit chooseSplit(AttentionOp op,
                                           const MaskAnalysis &analysis) {
   MaskAnalysis::RowSplit split = analysis.suggestSplit();
-  if (split.divisors.empty() || split.isResidue)
-    return split;
   AffineMap map = op.getRoleMaps().front();
   auto type = cast<RankedTensorType>(op.getQuery().getType());
   for (auto [position, expr] : llvm::enumerate(map.getResults()))
-    if (expr.isFunctionOfDim(kQuery)) {
-      int64_t size = type.getDimSize(position);
-      if (ShapedType::isDynamic(size) || size == 0 ||
-          size % split.divisors.front() != 0)
-        split.divisors.clear();
-    }
+    if (expr.isFunctionOfDim(kQuery) && !split.fits(type.getDimSize(position)))
+      return {};
   return split;
 }
 

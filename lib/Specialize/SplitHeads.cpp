@@ -227,16 +227,6 @@ bool HeadSplitter::run(int64_t maxRanges) {
   for (int64_t head = 0; head < numHeads; ++head) {
     Region copy;
     specialize(mask, copy, head);
-    // A mask that still reads the head, a table of them say, is one for all.
-    bool readsHead = llvm::any_of(copy.front(), [&](Operation &inner) {
-      return llvm::any_of(inner.getOperands(), [&](Value operand) {
-        auto constant = operand.getDefiningOp<arith::ConstantIndexOp>();
-        return constant && isa<tensor::ExtractOp>(inner) &&
-               constant.value() == head && constant->getParentRegion() == &copy;
-      });
-    });
-    if (readsHead)
-      return false;
     std::string text = describe(copy);
     if (ranges.empty() || text != last) {
       ranges.push_back({head, head});

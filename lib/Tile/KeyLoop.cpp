@@ -38,7 +38,7 @@ MaskAnalysis::KeyBounds TaskBuilder::keyBounds(Value firstQuery,
 
 TaskBuilder::State TaskBuilder::keyLoop(const State &state, Value firstQuery,
                                         Value numRows) {
-  if (mask && mask->listed)
+  if (mask && schedule.listsKeys)
     return listedKeyLoop(state);
   MaskAnalysis::KeyBounds bounds = keyBounds(firstQuery, numRows);
   if (mask && !shared)

@@ -75,30 +75,21 @@ static void fitRowBlock(Schedule &schedule, int64_t lanes,
     schedule.blockQueries /= 2;
 }
 
-// Rows that lie in a grid are cut into patches near to squares, of few rows:
-// around a small patch there are fewer keys that only some of its rows see.
+// Patches of a grid have few rows: fewer keys are seen by only some of them.
 static void chooseRowTiles(Schedule &schedule, int64_t lanes,
                            const ScheduleRequest &request,
                            const MaskShape &mask) {
-  if (mask.rowDivisors.empty())
+  if (mask.rows.divisors.empty())
     return;
-  schedule.rowDivisors = mask.rowDivisors;
-  size_t numAxes = mask.rowDivisors.size() + 1;
-  schedule.rowTiles.assign(numAxes, 1);
-  if (mask.isResidue) {
-    schedule.rowTiles.front() = schedule.blockQueries;
-    return;
-  }
   constexpr int64_t mostRows = 32;
-  int64_t rows =
-      std::max(lanes, std::min<int64_t>(schedule.blockQueries, mostRows));
-  if (request.blockQueries > 0)
-    rows = llvm::PowerOf2Ceil(std::max(request.blockQueries, lanes));
-  schedule.blockQueries = rows;
-  for (size_t axis = numAxes - 1; rows > 1; rows /= 2) {
-    schedule.rowTiles[axis] *= 2;
-    axis = axis == 0 ? numAxes - 1 : axis - 1;
+  if (!mask.rows.isResidue) {
+    int64_t rows = request.blockQueries > 0
+                       ? request.blockQueries
+                       : std::min(schedule.blockQueries, mostRows);
+    schedule.blockQueries = llvm::PowerOf2Ceil(std::max(rows, lanes));
   }
+  schedule.rowDivisors = mask.rows.divisors;
+  schedule.rowTiles = mask.rows.getTile(schedule.blockQueries);
 }
 
 // Keys and values that exceed the second-level cache are read again for every
@@ -171,6 +162,7 @@ Schedule mlir::attn::chooseSchedule(AttentionOp op, const CPUTarget &target,
   if (schedule.bf16Pairs && request.blockKeys == 0)
     schedule.blockKeys = 192;
   chooseQueryBlock(schedule, sizes, target, vectorLanes, request);
+  schedule.listsKeys = mask.isListed;
   fitRowBlock(schedule, vectorLanes, request, mask);
   chooseRowTiles(schedule, vectorLanes, request, mask);
   chooseSharing(schedule, sizes, target, element.getIntOrFloatBitWidth() / 8,
@@ -179,10 +171,10 @@ Schedule mlir::attn::chooseSchedule(AttentionOp op, const CPUTarget &target,
          << " vectors of " << vectorLanes << ", " << target.vectorRegisters
          << " registers";
   if (!schedule.rowTiles.empty()) {
-    reason << (mask.isResidue ? "; rows of one residue modulo "
-                              : "; patches of ");
-    if (mask.isResidue)
-      reason << mask.rowDivisors.front();
+    reason << (mask.rows.isResidue ? "; rows of one residue modulo "
+                                   : "; patches of ");
+    if (mask.rows.isResidue)
+      reason << mask.rows.divisors.front();
     else
       llvm::interleave(
           schedule.rowTiles, reason, [&](int64_t size) { reason << size; },

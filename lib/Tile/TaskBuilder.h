@@ -19,9 +19,6 @@ struct TileMask {
   MaskAnalysis analysis;
   /// Of the tables the mask reads, once scanned.
   std::optional<MaskSummary> summary;
-  /// Keys are visited run by run and gathered into lists; otherwise they are
-  /// one interval.
-  bool listed = false;
 
   /// Emits the scan of the tables, unless that was done.
   void scan(OpBuilder &builder, AttentionOp op);

@@ -93,26 +93,19 @@ static TileMask splitRows(AttentionOp op, const TileMask &mask,
                           const AttentionSizes &sizes, MaskShape &shape) {
   TileMask result = mask;
   MaskAnalysis::RowSplit split = mask.analysis.suggestSplit();
-  // Patches need a whole number of lines.
-  bool isGrid = !split.divisors.empty() && !split.isResidue;
-  if (isGrid && (ShapedType::isDynamic(sizes.numQueries) ||
-                 sizes.numQueries % split.divisors.front() != 0 ||
-                 sizes.numQueries == 0)) {
+  if (!split.fits(sizes.numQueries)) {
     remark::missed(op.getLoc(), remark::RemarkOpts::name("MaskAnalysis")
                                     .category("attn-tile-attention"))
         << "mask of a grid with lines of "
         << std::to_string(split.divisors.front())
         << ": tiles are not patches of it, because the number of queries is "
            "not known to be whole lines";
-    split.divisors.clear();
+    split = {};
   }
-  if (!split.divisors.empty()) {
+  if (!split.divisors.empty())
     result.analysis = MaskAnalysis::compute(op.getMaskRegion(), split.divisors);
-    shape.rowDivisors = split.divisors;
-    shape.isResidue = split.isResidue;
-  }
-  result.listed = !result.analysis.isSingleInterval();
-  shape.isListed = result.listed;
+  shape.rows = split;
+  shape.isListed = !result.analysis.isSingleInterval();
   shape.rowBlock = mask.analysis.getRowBlock();
   shape.isBanded = result.analysis.getTrend() == MaskAnalysis::Trend::Flat &&
                    !op.getMaskRegion().getArgument(2).use_empty();
@@ -132,24 +125,22 @@ LogicalResult mlir::attn::tileAttention(RewriterBase &rewriter, AttentionOp op,
     MaskAnalysis analysis = MaskAnalysis::compute(op.getMaskRegion());
     if (!analysis.isTrivial()) {
       reportMask(op, analysis, sizes);
-      mask = TileMask{analysis, {}, false};
+      mask = TileMask{analysis, {}};
     }
   }
   MaskShape shape;
-  if (mask) {
+  if (mask)
     split = splitRows(op, *mask, sizes, shape);
-  }
 
   SmallVector<Value> outputs = TaskBuilder::createOutputs(rewriter, op);
   auto build = [&](LaneKind lanes, Value active = {}) {
     Schedule schedule = chooseSchedule(op, target, request, lanes, shape);
     reportSchedule(op, schedule);
     std::optional<TileMask> &part =
-        lanes == LaneKind::Queries && !shape.rowDivisors.empty() ? split : mask;
-    if (part) {
-      part->listed = lanes == LaneKind::Queries && shape.isListed;
+        lanes == LaneKind::Queries && !shape.rows.divisors.empty() ? split
+                                                                   : mask;
+    if (part)
       part->scan(rewriter, op);
-    }
     return TaskBuilder(rewriter, op, schedule, part ? &*part : nullptr)
         .build(outputs, active);
   };

@@ -35,6 +35,25 @@ class Signature(NamedTuple):
     arrays: tuple[Array, ...]
 
 
+class Fixed:
+    """A mask or score whose signature never changes; `_module` is in its repr."""
+
+    _module: str
+    _signature: Signature
+    _text: str
+
+    def __init__(self, text: str, key: Hashable, *arrays: Array) -> None:
+        self._text = text
+        elements = tuple((element_of_dtype(each.dtype), each.ndim) for each in arrays)
+        self._signature = Signature((type(self), key, elements), arrays)
+
+    def signature(self) -> Signature:
+        return self._signature
+
+    def __repr__(self) -> str:
+        return f"am.{self._module}.{self._text}"
+
+
 def integer(name: str, value: object, low: int | None = None) -> int:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise ArgumentError(f"argument '{name}' expects an integer, but got {value!r}")

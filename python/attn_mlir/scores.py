@@ -7,13 +7,14 @@ alibi, t5_bias, relative) to the result of the other one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
 import numpy as np
 
 from ._arrays import FLOATS, Array, adopt, element_of_dtype, is_array
 from ._checks import (
     Attribute,
+    Fixed,
     Signature,
     check_broadcast,
     fits,
@@ -119,20 +120,8 @@ class _Chain(Score):
         return first + "".join(f".then({each})" for each in rest)
 
 
-class _Known(Score):
-    _signature: Signature
-    _text: str
-
-    def __init__(self, text: str, key: Hashable, *arrays: Array) -> None:
-        self._text = text
-        elements = tuple((element_of_dtype(each.dtype), each.ndim) for each in arrays)
-        self._signature = Signature((type(self), key, elements), arrays)
-
-    def signature(self) -> Signature:
-        return self._signature
-
-    def __repr__(self) -> str:
-        return f"am.scores.{self._text}"
+class _Known(Fixed, Score):
+    _module = "scores"
 
 
 def as_score(name: str, value: object) -> Score:

@@ -70,6 +70,14 @@ public:
     /// The inner axes are residues: one of each per tile. Otherwise rows and
     /// keys lie in a grid, and tiles should be patches of it.
     bool isResidue = false;
+
+    /// False for patches unless the queries, kDynamic if not known, are whole
+    /// lines of the grid.
+    bool fits(int64_t numQueries) const;
+    /// The tile along each axis, outermost first: `numRows` of one residue, or
+    /// a patch near to a square of as many rows, a power of two. Around such a
+    /// patch there are fewest keys that only some of its rows see.
+    SmallVector<int64_t, 3> getTile(int64_t numRows) const;
   };
   RowSplit suggestSplit() const;
 

@@ -8,6 +8,7 @@
 #ifndef ATTN_TILE_SCHEDULE_H
 #define ATTN_TILE_SCHEDULE_H
 
+#include "attn/Analysis/MaskAnalysis.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Target/CPU/TargetDescription.h"
 #include <string>
@@ -33,6 +34,9 @@ struct Schedule {
   /// divisors that split positions into axes, and the tile along each axis.
   SmallVector<int64_t, 2> rowDivisors;
   SmallVector<int64_t, 3> rowTiles;
+  /// Keys are visited run by run and gathered into lists; otherwise they are
+  /// one interval.
+  bool listsKeys = false;
   /// bf16 dot products on packed pairs.
   bool bf16Pairs = false;
   /// Keys and values are converted to the compute type, once per key block.
@@ -67,9 +71,7 @@ struct MaskShape {
   /// Rows that share the entries of a block table; 0: there is none.
   int64_t rowBlock = 0;
   /// How the rows are split into axes, if they are.
-  SmallVector<int64_t, 2> rowDivisors;
-  /// The inner axes are residues: one of each per tile.
-  bool isResidue = false;
+  MaskAnalysis::RowSplit rows;
 };
 
 /// The schedule for queries in the lanes, or for features.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._arrays import Array, element_of_dtype, is_array
-from .._checks import Attribute, Signature, bools, check_broadcast
+from .._arrays import is_array
+from .._checks import Attribute, Fixed, Signature, bools, check_broadcast
 from .._masksummary import TileSummary, dense, plot, summarize
 from ..capture import Snapshot
 from ..errors import ArgumentError
@@ -107,22 +107,10 @@ class Mask:
         """Raise ArgumentError when the mask does not fit the sizes."""
 
 
-class Known(Mask):
+class Known(Fixed, Mask):
     """A mask whose signature never changes."""
 
-    _signature: Signature
-    _text: str
-
-    def __init__(self, text: str, key: Hashable, *arrays: Array) -> None:
-        self._text = text
-        elements = tuple((element_of_dtype(each.dtype), each.ndim) for each in arrays)
-        self._signature = Signature((type(self), key, elements), arrays)
-
-    def signature(self) -> Signature:
-        return self._signature
-
-    def __repr__(self) -> str:
-        return f"am.masks.{self._text}"
+    _module = "masks"
 
 
 # --- composition ------------------------------------------------------------

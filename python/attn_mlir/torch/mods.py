@@ -8,6 +8,7 @@ Python numbers are constants of it.
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from functools import partial
 from types import FunctionType
@@ -106,7 +107,7 @@ def _needed(mod: Callback) -> int | None:
     )
 
 
-class Mod:
+class Mod(ABC):
     """A callable's captured tensors, its key, and its trace."""
 
     arrays: tuple[Array, ...]
@@ -116,9 +117,9 @@ class Mod:
         """With only the tensors that are read, for a score_mod or a mask_mod."""
         return self
 
+    @abstractmethod
     def trace(self, args: tuple[Symbol, ...], at: Position) -> Symbol:
         """The symbol the callable computes from symbols."""
-        raise NotImplementedError
 
     def values(self, at: Position, root: Callable[[Tracing], Symbol], s: Value) -> Any:
         """A symbol's value at NumPy positions, by evaluating the trace."""

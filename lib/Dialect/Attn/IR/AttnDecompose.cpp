@@ -33,16 +33,6 @@ static Value floatConstant(OpBuilder &b, Location loc, Type type,
   return arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
 }
 
-static Value convertFloat(OpBuilder &b, Location loc, Value value, Type type) {
-  unsigned from = value.getType().getIntOrFloatBitWidth();
-  unsigned to = type.getIntOrFloatBitWidth();
-  if (from < to)
-    return arith::ExtFOp::create(b, loc, type, value);
-  if (from > to)
-    return arith::TruncFOp::create(b, loc, type, value);
-  return value;
-}
-
 static Value isEqual(OpBuilder &b, Location loc, Value value, double other) {
   return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, value,
                                floatConstant(b, loc, value.getType(), other));
@@ -275,8 +265,10 @@ Value Decomposer::dotProducts() const {
       b, loc, withOuter({kQuery, kKey, kWidth}), {role(0), role(1)},
       place(filled({kQuery, kKey}, 0.0), {kQuery, kKey}),
       [&](OpBuilder &nested, Location l, ValueRange in) -> Value {
-        Value query = convertFloat(nested, l, in[0], compute);
-        Value key = convertFloat(nested, l, in[1], compute);
+        Value query = convertScalarToDtype(nested, l, in[0], compute,
+                                           /*isUnsignedCast=*/false);
+        Value key = convertScalarToDtype(nested, l, in[1], compute,
+                                         /*isUnsignedCast=*/false);
         Value product = arith::MulFOp::create(nested, l, query, key);
         return arith::AddFOp::create(nested, l, in[2], product);
       });
@@ -375,7 +367,8 @@ Placed Decomposer::weightedValues(Value weights, Placed init) const {
       createGeneric(b, loc, withOuter({kQuery, kValueWidth, kKey}),
                     {place(weights, {kQuery, kKey}), role(2)}, init,
                     [&](OpBuilder &nested, Location l, ValueRange in) -> Value {
-                      Value value = convertFloat(nested, l, in[1], compute);
+                      Value value = convertScalarToDtype(
+                          nested, l, in[1], compute, /*isUnsignedCast=*/false);
                       return arith::AddFOp::create(
                           nested, l, in[2], weigh(nested, l, in[0], value));
                     });
@@ -454,8 +447,8 @@ FailureOr<SmallVector<Value>> AttentionOp::decomposeOperation(OpBuilder &b) {
   results.push_back(createGeneric(
       b, d.loc, d.withOuter({kQuery, kValueWidth}), {values, sum}, d.role(3),
       [](OpBuilder &nested, Location l, ValueRange in) {
-        return convertFloat(nested, l, divide(nested, l, in[0], in[1]),
-                            in[2].getType());
+        return convertScalarToDtype(nested, l, divide(nested, l, in[0], in[1]),
+                                    in[2].getType(), /*isUnsignedCast=*/false);
       }));
   if (getLse())
     results.push_back(createGeneric(
@@ -656,10 +649,13 @@ FailureOr<SmallVector<Value>> PackOp::decomposeOperation(OpBuilder &b) {
     PackedElement element = locate(nested, l, getDestinationMap(), sizes);
     SmallVector<Value> indices = locateInSource(nested, *this, element);
     Value value = tensor::ExtractOp::create(nested, l, getSource(), indices);
-    value = convertFloat(nested, l, value, compute);
+    value = convertScalarToDtype(nested, l, value, compute,
+                                 /*isUnsignedCast=*/false);
     if (getScale())
       value = arith::MulFOp::create(
-          nested, l, value, convertFloat(nested, l, getScale(), compute));
+          nested, l, value,
+          convertScalarToDtype(nested, l, getScale(), compute,
+                               /*isUnsignedCast=*/false));
     if (getScaleValueAttr())
       value = arith::MulFOp::create(
           nested, l, value,
@@ -667,7 +663,8 @@ FailureOr<SmallVector<Value>> PackOp::decomposeOperation(OpBuilder &b) {
                         getScaleValueAttr().getValueAsDouble()));
     value = arith::SelectOp::create(nested, l, element.isInside, value,
                                     floatConstant(nested, l, compute, 0.0));
-    return convertFloat(nested, l, value, destination.getElementType());
+    return convertScalarToDtype(nested, l, value, destination.getElementType(),
+                                /*isUnsignedCast=*/false);
   };
   return SmallVector<Value>{createGeneric(
       b, loc, llvm::to_vector(llvm::seq<unsigned>(destination.getRank())), {},
@@ -758,8 +755,8 @@ FailureOr<SmallVector<Value>> NormalizeOp::decomposeOperation(OpBuilder &b) {
       b, loc, loops, {slice(getAccumulator(), in), sum},
       Placed{getOutput(), out},
       [](OpBuilder &nested, Location l, ValueRange in) {
-        return convertFloat(nested, l, divide(nested, l, in[0], in[1]),
-                            in[2].getType());
+        return convertScalarToDtype(nested, l, divide(nested, l, in[0], in[1]),
+                                    in[2].getType(), /*isUnsignedCast=*/false);
       }));
   if (getLse())
     results.push_back(createGeneric(

@@ -10,6 +10,7 @@
 #include "AttrBuilders.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/Support/MathExtras.h"
@@ -55,16 +56,6 @@ SoftcapAttr::verifyOperands(function_ref<InFlightDiagnostic()> emitError,
 // ALiBi
 //===----------------------------------------------------------------------===//
 
-static Value convertFloat(OpBuilder &b, Location loc, Value value, Type type) {
-  unsigned from = value.getType().getIntOrFloatBitWidth();
-  unsigned to = type.getIntOrFloatBitWidth();
-  if (from < to)
-    return arith::ExtFOp::create(b, loc, type, value);
-  if (from > to)
-    return arith::TruncFOp::create(b, loc, type, value);
-  return value;
-}
-
 /// The published slopes: a geometric series for a power of two; otherwise the
 /// series of the power below, then every second slope of the power above.
 static SmallVector<double> getAlibiSlopes(int64_t numHeads) {
@@ -108,7 +99,8 @@ Value AlibiAttr::materialize(OpBuilder &b, Location loc, Value score,
     table = createAlibiTable(b, loc, type, numHeads.getSExtValue());
   }
   Value slope =
-      convertFloat(b, loc, ExprBuilder{b, loc}.load(table, pair.head), type);
+      convertScalarToDtype(b, loc, ExprBuilder{b, loc}.load(table, pair.head),
+                           type, /*isUnsignedCast=*/false);
   Value distance = arith::SubIOp::create(b, loc, pair.query, pair.key);
   // 32 bits: a vector conversion from 64 is slow on most CPUs.
   distance = arith::IndexCastOp::create(b, loc, b.getI32Type(), distance);
@@ -149,7 +141,8 @@ Value BiasAttr::materialize(OpBuilder &b, Location loc, Value score,
       indices.push_back(size == 1 ? e.constant(0) : index);
     bias = e.load(bias, indices);
   }
-  bias = convertFloat(b, loc, bias, score.getType());
+  bias = convertScalarToDtype(b, loc, bias, score.getType(),
+                              /*isUnsignedCast=*/false);
   return arith::AddFOp::create(b, loc, score, bias);
 }
 
