@@ -147,3 +147,25 @@ func.func @blocks(%q: tensor<?x16xf32>, %init: tensor<?x16xf32>, %table: tensor<
     -> tensor<?x16xf32>
   return %out : tensor<?x16xf32>
 }
+
+// Residues of a quotient: whole blocks of 8 keys, every second one.
+// CHECK: mask of attn.attention at {{.*}}: exact
+// CHECK-NEXT:   kept: j in [0, numKeys) and j in 8*[i floordiv 8, i floordiv 8 + 1) mod 16
+func.func @quotients(%q: tensor<?x16xf32>, %init: tensor<?x16xf32>) -> tensor<?x16xf32> {
+  %out = attn.attention ins(%q, %q, %q : tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>)
+    outs(%init : tensor<?x16xf32>)
+    mask {
+    ^bb0(%b: index, %h: index, %i: index, %j: index):
+      %zero = arith.constant 0 : index
+      %two = arith.constant 2 : index
+      %eight = arith.constant 8 : index
+      %row = arith.floordivsi %i, %eight : index
+      %key = arith.floordivsi %j, %eight : index
+      %distance = arith.subi %row, %key : index
+      %rest = arith.remsi %distance, %two : index
+      %keep = arith.cmpi eq, %rest, %zero : index
+      attn.yield %keep : i1
+    }
+    -> tensor<?x16xf32>
+  return %out : tensor<?x16xf32>
+}

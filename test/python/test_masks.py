@@ -277,3 +277,15 @@ def test_numpy_on_the_left_composes() -> None:
     np.testing.assert_array_equal(
         combined.dense(1, 1, L, S), am.masks.causal().dense(1, 1, L, S)
     )
+
+
+@pytest.mark.parametrize("rest", [0, 1])
+def test_residues_of_quotients(rest: int) -> None:
+    """Whole blocks of 8 keys, every third one: a period of 24 keys."""
+    rng = np.random.default_rng(rest)
+    q = rng.standard_normal((1, 2, 97, 16), np.float32)
+    k, v = rng.standard_normal((2, 1, 2, 211, 16), np.float32)
+    mask = am.masks.fn(lambda b, h, i, j: (i // 8 - j // 8) % 3 == rest)
+    check(q, k, v, mask=mask)
+    tiles = mask.tiles(97, 211, 8, 8)
+    assert (tiles.empty, tiles.partial) == (tiles.proved_empty, 0)
